@@ -1,0 +1,162 @@
+"""Studies from Python: `Study(...)`, `study.plan()`, `study.run()`, and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from paribus.analysis import Analysis
+from paribus.data import Dataset, from_frame
+from paribus.data import load as load_data
+from paribus.errors import SpecError
+from paribus.run import DEFAULT_STORE, Settings, lay_out, make_plan, run_study
+from paribus.store.export import runs_frame
+from paribus.store.store import Store
+from paribus.study import spec as specs
+from paribus.study.plan import Plan
+from paribus.study.spec import Spec
+
+
+class Study:
+    """A question, what is held equal, what differs, and how the answer is judged.
+
+    The arguments are the settings of a study file: `question`, `data`, `model`, `train`,
+    `evaluate`, `factors`, `seeds`, `outcome`, `margin`, `baseline`, `contrasts`. `data` may be a
+    DataFrame too, with `target` the column to predict.
+
+    Raises SpecError with every problem at once, DataError where the data cannot be used.
+    """
+
+    def __init__(
+        self,
+        question: str,
+        *,
+        data: str | pd.DataFrame | Mapping[str, Any] = "digits",
+        target: str | None = None,
+        name: str = "study",
+        data_root: str | Path | None = None,
+        **settings: Any,
+    ) -> None:
+        section = dict(data) if isinstance(data, Mapping) else {"source": data}
+        frame = section.get("source")
+        if isinstance(frame, pd.DataFrame):
+            section["source"] = "DataFrame"
+        if target is not None:
+            section["target"] = target
+        values = {"name": name, "question": question, "data": section, **settings}
+        self._set(specs.from_values(values), frame, data_root)
+
+    @classmethod
+    def load(cls, study: str | Path, *, data_root: str | Path | None = None, **set_: Any) -> Study:
+        """Return a built-in study or the one in a YAML file.
+
+        `set_` replaces settings: a dotted path with its dots as double underscores, as in
+        `Study.load("optimizers", seeds=20, train__epochs=3)`.
+        """
+        overrides = {path.replace("__", "."): value for path, value in set_.items()}
+        if "data" in overrides:
+            overrides["data.source"] = overrides.pop("data")
+        made = cls.__new__(cls)
+        made._set(specs.load(str(study), overrides), None, data_root)
+        return made
+
+    def _set(self, spec: Spec, frame: Any, data_root: str | Path | None) -> None:
+        self.spec = spec
+        data = spec.data
+        if isinstance(frame, pd.DataFrame):
+            if data.target is None:
+                raise SpecError("target is missing: name the column of the DataFrame to predict")
+            self.dataset: Dataset = from_frame(
+                frame, data.target, name="DataFrame", missing=data.missing, task=data.task
+            )
+        else:
+            self.dataset = load_data(
+                data.source,
+                target=data.target,
+                missing=data.missing,
+                task=data.task,
+                root=Path(data_root) if data_root is not None else None,
+            )
+
+    def plan(self, *, store: str | Path = DEFAULT_STORE, workers: int | None = None) -> Plan:
+        """Return what `run` would train, together with what, and about how long; train nothing."""
+        settings = Settings(Path(store), workers)
+        return make_plan(lay_out(self.spec, self.dataset, settings), settings)
+
+    def run(
+        self,
+        *,
+        store: str | Path = DEFAULT_STORE,
+        workers: int | None = None,
+        device: str = "auto",
+        checkpoints: bool = False,
+        progress: bool = True,
+    ) -> Result:
+        """Train what is not in the store yet and return the result.
+
+        Every run is kept in the store as soon as it has finished; `workers` processes train, by
+        default one per core. A progress bar is shown on a terminal unless `progress` is False.
+        """
+        settings = Settings(Path(store), workers, device, checkpoints)
+        design = lay_out(self.spec, self.dataset, settings)
+        if not progress:
+            return Result(run_study(design, settings), design.key, settings.store)
+        from paribus import screen
+
+        with screen.progress(make_plan(design, settings)) as watch:
+            analysis = run_study(design, settings, watch=watch)
+        return Result(analysis, design.key, settings.store)
+
+
+class Result:
+    """What a study found: the answer in words, and the numbers as DataFrames."""
+
+    def __init__(self, analysis: Analysis, key: str, store: Path) -> None:
+        self.analysis = analysis
+        self._key = key
+        self._store = store
+
+    @property
+    def answer(self) -> str:
+        """The answer, in one or a few sentences."""
+        return self.analysis.answer
+
+    @property
+    def contrasts(self) -> pd.DataFrame:
+        """One row per contrast: difference, interval, p-values, effect size, verdict."""
+        rows = [vars(one) for one in self.analysis.contrasts]
+        return pd.DataFrame(rows).drop(columns="differences", errors="ignore")
+
+    @property
+    def arms(self) -> pd.DataFrame:
+        """One row per arm: its levels, and the outcome over the seeds."""
+        left_out = ("levels", "values", "reasons")
+        return pd.DataFrame(
+            [
+                {**arm.levels, **{k: v for k, v in vars(arm).items() if k not in left_out}}
+                for arm in self.analysis.arms
+            ]
+        )
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One row per run: arm, seed, status, every setting and every final metric."""
+        with Store(self._store) as store:
+            return runs_frame(store.study(self._key))
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """One row per run, metric and epoch."""
+        return self.analysis.curves
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report as one HTML file that opens offline, and return its path."""
+        from paribus.report.html import write
+
+        return write(self.analysis, Path(path))
+
+    def __repr__(self) -> str:
+        return f"Result({self.analysis.question!r}: {self.answer!r})"

@@ -1,0 +1,481 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from paribus.errors import InputError, ParibusError
+
+if TYPE_CHECKING:
+    from paribus.analysis import Analysis
+    from paribus.run import Settings
+    from paribus.study.design import Design
+
+app = typer.Typer(
+    help="Controlled, replicated answers to small questions about training neural networks.",
+    epilog="Start with: paribus studies · paribus run optimizers",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Data sets that go by a name.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+StudyName = Annotated[str, typer.Argument(help="A built-in study, or a YAML file.")]
+StoredName = Annotated[str, typer.Argument(help="A study in the store: its name or its key.")]
+DataName = Annotated[
+    str | None, typer.Option("--data", help="A built-in data set, or a CSV, Parquet or NPZ file.")
+]
+Target = Annotated[str | None, typer.Option(help="The column of the file to predict.")]
+Seeds = Annotated[int | None, typer.Option(help="Seeds (blocks): runs per arm.")]
+Margin = Annotated[
+    float | None, typer.Option(help="The smallest difference that matters (0.01 = 1 point).")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace a setting; may be repeated."),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(envvar="PARIBUS_DATA", help="A folder with mnist/ and fashion-mnist/ in it."),
+]
+StoreFile = Annotated[
+    Path, typer.Option("--store", help="The file that keeps all runs.", envvar="PARIBUS_STORE")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+_STORE = Path(".paribus/store.sqlite")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from paribus.environment import version_of
+
+        typer.echo(f"paribus {version_of('paribus')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option(help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool | None, typer.Option("--version", callback=_print_version, is_eager=True)
+    ] = None,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    study: StudyName,
+    data: DataName = None,
+    target: Target = None,
+    seeds: Seeds = None,
+    margin: Margin = None,
+    set_: Set = None,
+    data_root: DataRoot = None,
+    store: StoreFile = _STORE,
+    workers: Workers = None,
+    device: Device = "auto",
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Keep every trained network.")
+    ] = False,
+    report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
+    json: Json = False,
+) -> None:
+    """Train what is missing of a study, and answer its question.
+
+    Runs that are in the store already are not trained again; Ctrl-C loses none that has finished.
+    Exit code 1 if a run failed (a run that diverged is a result).
+
+    [bold]Examples[/bold]
+
+      paribus run optimizers
+
+      paribus run optimizers --data mnist --seeds 20 --set train.epochs=3
+
+      paribus run my-study.yaml --data table.csv --target price
+    """
+    from paribus import screen
+    from paribus.run import make_plan, run_study
+
+    settings = _settings(store, workers, device, checkpoints)
+    overrides = _overrides(data, target, seeds, margin, set_)
+    design = _design(study, overrides, data_root, settings)
+    plan = make_plan(design, settings)
+    screen.headline(plan)
+    try:
+        with screen.progress(plan) as watch:
+            analysis = run_study(design, settings, _command(study, overrides), watch)
+    except KeyboardInterrupt:
+        screen.err.print("Stopped. Every finished run is kept: the same command goes on from here.")
+        raise typer.Exit(130) from None
+    written = _write_report(analysis, settings) if report else None
+    if json:
+        from paribus.report.record import to_record
+
+        screen.print_json({**to_record(analysis), "report": written and str(written)})
+    else:
+        from paribus.report.text import render_text
+
+        render_text(analysis, screen.out)
+        if written:
+            screen.out.print(f"Report: {written}", soft_wrap=True)
+    if any(arm.failed for arm in analysis.arms):
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    study: StudyName,
+    data: DataName = None,
+    target: Target = None,
+    seeds: Seeds = None,
+    margin: Margin = None,
+    set_: Set = None,
+    data_root: DataRoot = None,
+    store: StoreFile = _STORE,
+    workers: Workers = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Show what a study would run, together with what, and about how long; train nothing.
+
+    [bold]Examples[/bold]
+
+      paribus plan optimizers --data mnist
+
+      paribus plan my-study.yaml --json
+    """
+    from paribus import screen
+    from paribus.run import make_plan
+
+    settings = _settings(store, workers, device, False)
+    overrides = _overrides(data, target, seeds, margin, set_)
+    made = make_plan(_design(study, overrides, data_root, settings), settings)
+    if json:
+        screen.print_json(screen.plan_record(made))
+    else:
+        screen.show_plan(made)
+
+
+@app.command()
+def studies(json: Json = False) -> None:
+    """List the built-in studies."""
+    from paribus import screen
+    from paribus.study.spec import builtin_names, load
+
+    rows = []
+    for name in builtin_names():
+        spec = load(name)
+        arms = 1
+        for factor in spec.arms_differ_in:
+            arms *= len(factor.levels)
+        rows.append(
+            {
+                "study": name,
+                "question": spec.question,
+                "runs": arms * spec.seeds,
+                "data": spec.data.source,
+                "reference": spec.reference or "",
+            }
+        )
+    if json:
+        screen.print_json(rows)
+    else:
+        screen.table(rows, right=["runs"])
+
+
+@app.command("list")
+def list_(store: StoreFile = _STORE, json: Json = False) -> None:
+    """List the studies in a store, the newest first."""
+    from paribus import screen
+    from paribus.store.store import Store
+
+    with Store(store) as opened:
+        rows = [
+            {
+                "study": row.name,
+                "key": row.key[:8],
+                "question": row.question,
+                "runs": row.planned,
+                "done": row.done,
+                "diverged": row.diverged,
+                "failed": row.failed,
+                "asked": row.asked,
+            }
+            for row in opened.studies()
+        ]
+    if json:
+        screen.print_json(rows)
+    elif rows:
+        screen.table(rows, right=["runs", "done", "diverged", "failed"])
+    else:
+        screen.out.print(f"No studies in {store} yet: `paribus run STUDY` adds one.")
+
+
+@app.command()
+def show(study: StoredName, store: StoreFile = _STORE, json: Json = False) -> None:
+    """Show the answer of a study in the store; nothing is trained.
+
+    [bold]Examples[/bold]
+
+      paribus show optimizers
+
+      paribus show optimizers --json | jq .answer
+    """
+    from paribus import screen
+
+    analysis = _stored(study, store)
+    if json:
+        from paribus.report.record import to_record
+
+        screen.print_json(to_record(analysis))
+    else:
+        from paribus.report.text import render_text
+
+        render_text(analysis, screen.out)
+
+
+@app.command()
+def report(
+    study: StoredName,
+    out: Annotated[Path | None, typer.Option(help="The HTML file to write.")] = None,
+    store: StoreFile = _STORE,
+) -> None:
+    """Write the report of a study as one HTML file that opens offline.
+
+    [bold]Example[/bold]
+
+      paribus report optimizers --out optimizers.html
+    """
+    from paribus import screen
+    from paribus.report.html import write
+
+    analysis = _stored(study, store)
+    path = out or _report_path(analysis, store)
+    screen.out.print(f"Report: {write(analysis, path)}", soft_wrap=True)
+
+
+@app.command()
+def export(
+    study: StoredName,
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    format: Annotated[str | None, typer.Option(help="csv or parquet; by default by --out.")] = None,
+    store: StoreFile = _STORE,
+) -> None:
+    """Write a table with a row per run: arm, seed, every setting, every final metric, status.
+
+    [bold]Example[/bold]
+
+      paribus export optimizers --format parquet --out runs.parquet
+    """
+    from paribus import screen
+    from paribus.store.store import Store
+
+    chosen = format or out.suffix.lstrip(".")
+    if chosen not in ("csv", "parquet"):
+        raise InputError(f"--format must be csv or parquet (got {chosen or 'nothing'})")
+    from paribus.store.export import runs_frame, write_frame
+
+    with Store(store) as opened:
+        frame = runs_frame(opened.study(study))
+    write_frame(frame, chosen, out)
+    screen.out.print(f"{len(frame)} runs: {out}", soft_wrap=True)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors that complete and check YAML."""
+    from paribus import screen
+    from paribus.study.spec import json_schema
+
+    screen.print_json(json_schema())
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check this machine: versions, accelerator, cores, memory, data."""
+    from paribus import screen
+    from paribus.doctor import examine
+
+    rows = examine()
+    if json:
+        screen.print_json(rows)
+    else:
+        shown = [
+            {
+                "": "ok" if row["ok"] else "!!",
+                "what": row["what"],
+                "found": row["found"] + (f" ({row['remedy']})" if row["remedy"] else ""),
+            }
+            for row in rows
+        ]
+        screen.table(shown)
+
+
+@data_app.command("list")
+def data_list(data_root: DataRoot = None, json: Json = False) -> None:
+    """List the data sets that go by a name, and where they are."""
+    from paribus import screen
+    from paribus.data import REGISTRY
+    from paribus.data.registry import location
+
+    rows = []
+    for name, entry in REGISTRY.items():
+        found = entry.origin if entry.embedded else location(name, data_root)
+        rows.append(
+            {
+                "data": name,
+                "rows": entry.rows,
+                "task": entry.task,
+                "what": entry.description,
+                "where": str(found) if found else f"not here yet: paribus data get {name}",
+            }
+        )
+    if json:
+        screen.print_json(rows)
+    else:
+        screen.table(rows, right=["rows"])
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="mnist, fashion-mnist, …")],
+    data_root: DataRoot = None,
+) -> None:
+    """Download a data set into the cache, if it is not here yet, and check its checksums."""
+    from paribus import screen
+    from paribus.data import fetch
+
+    screen.out.print(f"{name}: {fetch(name, data_root)}", soft_wrap=True)
+
+
+def _settings(store: Path, workers: int | None, device: str, checkpoints: bool) -> Settings:
+    from paribus.run import Settings
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device must be auto, cpu or cuda (got {device})")
+    if device == "cuda":
+        from paribus.environment import require_cuda
+
+        require_cuda()
+    return Settings(store, workers, device, checkpoints)
+
+
+def _overrides(
+    data: str | None,
+    target: str | None,
+    seeds: int | None,
+    margin: float | None,
+    set_: list[str] | None,
+) -> dict[str, Any]:
+    from paribus.study.source import parse_value
+
+    given = {"data.source": data, "data.target": target, "seeds": seeds, "margin": margin}
+    overrides = {path: value for path, value in given.items() if value is not None}
+    for one in set_ or []:
+        path, equals, value = one.partition("=")
+        if not equals or not path:
+            raise InputError(f"--set must be PATH=VALUE, such as train.epochs=3 (got {one})")
+        overrides[path.strip()] = parse_value(value)
+    return overrides
+
+
+def _design(
+    study: str, overrides: dict[str, Any], data_root: Path | None, settings: Settings
+) -> Design:
+    from paribus.data import load as load_data
+    from paribus.run import lay_out
+    from paribus.study.spec import load
+
+    spec = load(study, overrides)
+    data = spec.data
+    dataset = load_data(
+        data.source, target=data.target, missing=data.missing, task=data.task, root=data_root
+    )
+    return lay_out(spec, dataset, settings)
+
+
+def _command(study: str, overrides: dict[str, Any]) -> str:
+    """Return the command that gives the same study again."""
+    short = {"data.source": "--data", "data.target": "--target", "seeds": "--seeds"}
+    words = ["paribus", "run", study]
+    for path, value in overrides.items():
+        if path in short:
+            words += [short[path], str(value)]
+        else:
+            import yaml
+
+            text = yaml.safe_dump(value, default_flow_style=True).split("\n...")[0].strip()
+            words += ["--set", f"{path}={text}"]
+    return shlex.join(words)
+
+
+def _stored(study: str, store: Path) -> Analysis:
+    from paribus.analysis import analyse
+    from paribus.store.store import Store
+
+    with Store(store) as opened:
+        return analyse(opened, study)
+
+
+def _report_path(analysis: Analysis, store: Path) -> Path:
+    return store.parent / "reports" / f"{analysis.name}.html"
+
+
+def _write_report(analysis: Analysis, settings: Settings) -> Path:
+    from paribus.report.html import write
+
+    return write(analysis, _report_path(analysis, settings.store))
+
+
+def main() -> None:
+    """Run the command line; every error of ours becomes a message and an exit code."""
+    debug = "--debug" in sys.argv
+    if debug:  # wherever it stands
+        sys.argv.remove("--debug")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except BrokenPipeError:  # `paribus list | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except ParibusError as error:
+        if debug:
+            raise
+        _complain(error)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        typer.echo(
+            f"paribus: internal error: {type(error).__name__}: {error}\n"
+            "This is a fault of Paribus. `--debug` shows where it happened.",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _complain(error: ParibusError) -> None:
+    problems = error.problems if isinstance(error, InputError) else [str(error)]
+    if len(problems) == 1:
+        typer.echo(f"paribus: {problems[0]}", err=True)
+    else:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        typer.echo(f"paribus: {len(problems)} problems\n{lines}", err=True)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

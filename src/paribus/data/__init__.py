@@ -1,0 +1,21 @@
+"""Data sets: found by name, read from files, split and scaled."""
+
+from paribus.data.dataset import Dataset
+from paribus.data.frames import from_frame
+from paribus.data.registry import REGISTRY, fetch, load, location
+from paribus.data.scaling import Scaling, fit_scaling, target_scale
+from paribus.data.splits import Split, split
+
+__all__ = [
+    "REGISTRY",
+    "Dataset",
+    "Scaling",
+    "Split",
+    "fetch",
+    "fit_scaling",
+    "from_frame",
+    "load",
+    "location",
+    "split",
+    "target_scale",
+]

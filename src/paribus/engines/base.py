@@ -1,0 +1,61 @@
+"""What every engine takes and gives: runs in, records out; no stores, statistics or screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from paribus.data import Dataset
+from paribus.models.layers import Network
+from paribus.models.weights import Weights
+from paribus.study.config import Config
+
+Status = Literal["done", "diverged", "failed"]
+
+DIVERGED_ABOVE = 1000.0
+"""A run has diverged when its loss is not finite, or this many times that of its first batch."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to be trained: its configuration and the streams that it draws from."""
+
+    key: str
+    config: Config
+    network: Network
+    seed: int
+    block: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of a run: final metrics, curves, and on request the trained weights.
+
+    `curves` maps a metric to its values after each epoch (`step_loss` and `step_accuracy`: every
+    `train.log_every` steps). `reason` says why a run diverged or failed. `weights` holds the
+    parameters and batch-normalisation statistics by name, shaped as in `Network`.
+    """
+
+    key: str
+    status: Status
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
+    weights: Weights | None = None
+
+
+EpochDone = Callable[[int], None]
+"""Called after every epoch with the number of runs that went through it."""
+
+
+class Engine(Protocol):
+    """Something that trains a list of tasks that fit together, and hands back their records."""
+
+    def train(
+        self, tasks: list[Task], dataset: Dataset, *, keep_weights: bool, epoch_done: EpochDone
+    ) -> Iterator[Record]:
+        """Train the tasks and yield one record for each."""
+        ...

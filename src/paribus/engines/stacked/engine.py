@@ -1,0 +1,27 @@
+"""The stacked engine: tasks in, records out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from paribus.data import Dataset
+from paribus.engines.base import EpochDone, Record, Task
+from paribus.engines.stacked.arithmetic import one_thread
+from paribus.engines.stacked.stack import Stack
+
+
+class StackedEngine:
+    """Trains tasks of one shape signature as one stack, on "cpu" (one thread) or "cuda"."""
+
+    def __init__(self, device: str = "cpu"):
+        self.device = torch.device(device)
+        if self.device.type == "cpu":
+            one_thread()
+
+    def train(
+        self, tasks: list[Task], dataset: Dataset, *, keep_weights: bool, epoch_done: EpochDone
+    ) -> Iterator[Record]:
+        """Train the tasks together and yield one record for each."""
+        yield from Stack(tasks, dataset, self.device).train(keep_weights, epoch_done)

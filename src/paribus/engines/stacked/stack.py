@@ -1,0 +1,217 @@
+"""A stack: members of one shape that are trained, tested and recorded together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from paribus.data import Dataset
+from paribus.engines.base import DIVERGED_ABOVE, EpochDone, Record, Status, Task
+from paribus.engines.stacked.batches import Batches, DropoutMasks
+from paribus.engines.stacked.layers import forward
+from paribus.engines.stacked.losses import hits, sample_losses, squared_errors
+from paribus.engines.stacked.optimizers import Optimizer
+from paribus.models.layers import BatchNorm
+from paribus.models.weights import initial_weights
+
+_TEST_ROWS = 1000  # per pass in evaluation mode
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What came of one batch: sample losses [member, batch], outputs, targets."""
+
+    losses: Tensor
+    outputs: Tensor
+    targets: Tensor
+
+
+class _Totals:
+    """Sums over batches for every member, kept on the device until they are asked for."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.loss: Tensor | float = 0.0
+        self.hits: Tensor | float = 0.0
+        self.squares: Tensor | float = 0.0
+
+    def add(self, batch: Pass, classify: bool) -> None:
+        self.rows += batch.targets.shape[1]
+        self.loss = self.loss + batch.losses.double().sum(1)
+        if classify:
+            self.hits = self.hits + hits(batch.outputs, batch.targets)
+        else:
+            self.squares = self.squares + squared_errors(batch.outputs, batch.targets).double()
+
+
+class Stack:
+    """Runs of one shape signature, trained as one program.
+
+    `parameters` and `statistics` map names to tensors [member, …]. Members differ in block,
+    optimizer, learning rate and every other hyperparameter; they share network shape, data
+    settings, batch size, loss and epochs.
+    """
+
+    def __init__(self, tasks: Sequence[Task], dataset: Dataset, device: torch.device):
+        """Draw the initial weights and place everything on the device."""
+        self.tasks = list(tasks)
+        self.config = tasks[0].config
+        self.network = tasks[0].network
+        self.loss = tasks[0].config.train.loss or ""
+        self.classify = dataset.task == "classification"
+        self.batches = Batches(tasks, dataset, device)
+        self.dropout = DropoutMasks(tasks, device)
+        initial = [
+            initial_weights(self.network, task.config.model.init, task.seed, task.block)
+            for task in tasks
+        ]
+        self.parameters = {
+            name: torch.from_numpy(np.stack([w[name] for w in initial])).to(device).requires_grad_()
+            for name in initial[0]
+        }
+        self.statistics: dict[str, Tensor] = {}
+        for index, layer in enumerate(self.network.layers):
+            if isinstance(layer, BatchNorm):
+                shape = (len(tasks), layer.features)
+                self.statistics[f"{index}.running_mean"] = torch.zeros(shape, device=device)
+                self.statistics[f"{index}.running_var"] = torch.ones(shape, device=device)
+        alike = defaultdict(list)
+        for member, task in enumerate(tasks):
+            alike[task.config.train].append(member)
+        self.optimizers = [Optimizer(train, m, self.parameters) for train, m in alike.items()]
+        self.step = 0
+        self.first_loss = torch.empty(0)  # [member], of the first batch
+        self.step_curves: dict[str, list[Tensor]] = defaultdict(list)
+
+    def gradients(self, rows: Tensor) -> tuple[Pass, Mapping[str, Tensor]]:
+        """Return what came of a batch and the gradients of each member's mean loss on it.
+
+        `rows` are [block, batch]. Batch-normalisation statistics are updated.
+        """
+        x, y = self.batches.gather(rows)
+        masks = self.dropout.draw("dropout", self.step, x.shape[1])
+        outputs = forward(
+            self.network, self.parameters, self.statistics, x, training=True, masks=masks
+        )
+        losses = sample_losses(self.loss, outputs, y)
+        # Members touch none of each other's parameters: the sum's gradient is each one's own.
+        found = torch.autograd.grad(losses.mean(1).sum(), list(self.parameters.values()))
+        named = dict(zip(self.parameters, found, strict=True))
+        return Pass(losses.detach(), outputs.detach(), y), named
+
+    def train(self, keep_weights: bool, epoch_done: EpochDone) -> Iterator[Record]:
+        """Train to the last epoch; yield a record for each member, a diverged one at once."""
+        alive = dict(enumerate(self.tasks))
+        curves: dict[str, list[np.ndarray]] = defaultdict(list)  # metric -> [member] per epoch
+        tested = [part for part in self.batches.rows if part != "train"]
+        for epoch in range(self.config.train.epochs):
+            results = self._metrics("train", self._train_epoch(epoch))
+            for part in tested:
+                results |= self._metrics(part, self._test(part, epoch))
+            for metric, values in results.items():
+                curves[metric].append(values)
+            for member in list(alive):
+                reason = self._diverged(member, results["train_loss"][member], epoch)
+                if reason:
+                    yield self._record(member, curves, "diverged", reason, keep_weights=False)
+                    del alive[member]
+            epoch_done(len(self.tasks))
+            if not alive:
+                return
+        for member in alive:
+            yield self._record(member, curves, "done", "", keep_weights)
+
+    def weights(self, member: int) -> dict[str, np.ndarray]:
+        """Return a member's parameters and statistics by name, as NumPy arrays."""
+        held = {**self.parameters, **self.statistics}
+        return {name: t[member].detach().cpu().numpy().copy() for name, t in held.items()}
+
+    def _train_epoch(self, epoch: int) -> _Totals:
+        totals = _Totals()
+        every = self.config.train.log_every
+        for rows in self.batches.epoch(epoch):
+            batch, gradients = self.gradients(rows)
+            totals.add(batch, self.classify)
+            for optimizer in self.optimizers:
+                optimizer.step(gradients)
+            if self.step == 0:
+                self.first_loss = batch.losses.mean(1)
+            self.step += 1
+            if every and self.step % every == 0:
+                self.step_curves["step_loss"].append(batch.losses.mean(1))
+                if self.classify:
+                    right = hits(batch.outputs, batch.targets) / batch.targets.shape[1]
+                    self.step_curves["step_accuracy"].append(right)
+        return totals
+
+    @torch.no_grad()
+    def _test(self, part: str, epoch: int) -> _Totals:
+        in_training = self.config.evaluate.mode == "training"
+        size = self.config.train.batch_size if in_training else _TEST_ROWS
+        # Testing in training mode moves running statistics: not those that are kept.
+        statistics = self.statistics
+        if in_training:
+            statistics = {name: t.clone() for name, t in statistics.items()}
+        totals = _Totals()
+        for number, rows in enumerate(self.batches.part(part, size)):
+            x, y = self.batches.gather(rows)
+            masks: Mapping[int, Tensor] = {}
+            if in_training:
+                masks = self.dropout.draw(f"{part} dropout {epoch}", number, x.shape[1])
+            outputs = forward(
+                self.network, self.parameters, statistics, x, training=in_training, masks=masks
+            )
+            totals.add(Pass(sample_losses(self.loss, outputs, y), outputs, y), self.classify)
+        return totals
+
+    def _metrics(self, part: str, totals: _Totals) -> dict[str, np.ndarray]:
+        """Return the metrics of a part, [member] each; this waits for the device."""
+
+        def numbers(total: Tensor | float) -> np.ndarray:
+            return torch.as_tensor(total).double().cpu().numpy()
+
+        metrics = {f"{part}_loss": numbers(totals.loss) / totals.rows}
+        if self.classify:
+            metrics[f"{part}_accuracy"] = numbers(totals.hits) / totals.rows
+        else:
+            squares = numbers(totals.squares)
+            metrics[f"{part}_rmse"] = np.sqrt(squares / totals.rows) * self.batches.target_sd
+            metrics[f"{part}_r2"] = 1 - squares / self.batches.spread(part)
+        return metrics
+
+    def _diverged(self, member: int, loss: float, epoch: int) -> str:
+        if not np.isfinite(loss):
+            return f"the training loss was {loss} in epoch {epoch + 1}"
+        first = float(self.first_loss[member])
+        if loss > DIVERGED_ABOVE * first:
+            return (
+                f"the training loss rose from {first:.3g} to {loss:.3g} in epoch {epoch + 1}, "
+                f"more than {DIVERGED_ABOVE:g} times"
+            )
+        return ""
+
+    def _record(
+        self,
+        member: int,
+        curves: Mapping[str, list[np.ndarray]],
+        status: Status,
+        reason: str,
+        keep_weights: bool,
+    ) -> Record:
+        own = {metric: np.array([v[member] for v in values]) for metric, values in curves.items()}
+        metrics = {metric: float(values[-1]) for metric, values in own.items()}
+        for metric, logged in self.step_curves.items():
+            own[metric] = np.array([float(v[member]) for v in logged])
+        return Record(
+            self.tasks[member].key,
+            status,
+            reason,
+            metrics if status == "done" else {},
+            own,
+            self.weights(member) if keep_weights else None,
+        )

@@ -1,0 +1,74 @@
+"""Where runs are trained: versions, machine and device, as they are kept with every run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from functools import cache
+from pathlib import Path
+
+from paribus.errors import InputError
+from paribus.workers.local import available_cores
+
+
+def version_of(package: str) -> str | None:
+    """Return the installed version of a package without importing it; None if it is not there."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def cpu_model() -> str:
+    """Return the processor's name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def environment(device: str) -> dict[str, str]:
+    """Return what runs on a device of this machine are trained with."""
+    found = {
+        "Paribus": version_of("paribus") or "not installed",
+        "PyTorch": version_of("torch") or "not installed",
+        "NumPy": version_of("numpy") or "not installed",
+        "Python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": f"{cpu_model()}, {available_cores()} cores",
+        "device": device,
+    }
+    if device == "cuda":
+        import torch
+
+        found["GPU"] = torch.cuda.get_device_name()
+    return found
+
+
+def choose_device(wanted: str) -> str:
+    """Return "cpu" or "cuda" for "auto", "cpu" or "cuda"; asks PyTorch only where a GPU may be."""
+    if wanted != "auto":
+        return wanted
+    torch_version = version_of("torch") or ""
+    if "+cpu" in torch_version or not Path("/proc/driver/nvidia").exists():
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def require_cuda() -> None:
+    """Raise InputError with what is missing where PyTorch cannot use a CUDA device."""
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    if torch.version.cuda is None:
+        why = f"PyTorch {torch.__version__} is a build for CPUs: install one with CUDA"
+    else:
+        why = "PyTorch finds no CUDA device: `nvidia-smi` tells whether the driver does"
+    raise InputError(f"--device cuda is not to be had here: {why}, or use --device cpu")

@@ -1,0 +1,1 @@
+"""What people read: terminal text, Markdown, JSON records, charts and the HTML page."""

@@ -1,0 +1,124 @@
+"""What each chart shows, in words: the caption below it and the text for those who cannot see it.
+
+Each sentence is computed from the analysis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from paribus.analysis import Analysis, ArmSummary, Contrast
+from paribus.report import frames, wording
+from paribus.study.outcomes import Outcome
+
+_MOST_NAMED = 12  # contrasts that an alternative text names one by one
+
+
+def forest_caption(analysis: Analysis) -> str:
+    """Return how to read the forest plot."""
+    better = "right" if analysis.outcome.higher_is_better else "left"
+    margin = (
+        ""
+        if analysis.margin is None
+        else " An interval inside the shaded band differs by less than the margin of "
+        f"{analysis.outcome.show_margin(analysis.margin)}."
+    )
+    return (
+        "Mean difference of the pairs of runs that share a seed, with its 95 % t interval; "
+        f"{better} of the line at zero the arm is better than its baseline.{margin}"
+    )
+
+
+def forest_alt(analysis: Analysis) -> str:
+    """Return the contrasts in words, the first twelve one by one."""
+    named = [_contrast(analysis.outcome, c) for c in analysis.contrasts[:_MOST_NAMED]]
+    more = len(analysis.contrasts) - len(named)
+    rest = [f"{more} more stand in the table of contrasts"] if more else []
+    return f"Forest plot of {_count(len(analysis.contrasts), 'contrast')}. " + _sentences(
+        [*named, *rest]
+    )
+
+
+def curves_caption(analysis: Analysis, metrics: Sequence[str]) -> str:
+    """Return how to read the curves, and which arms have none."""
+    drawn = set(frames.curve_means(analysis, metrics)["arm"])
+    missing = [arm.name for arm in analysis.arms if arm.name not in drawn]
+    without = f" Without any finite value: {', '.join(missing)}." if missing else ""
+    return (
+        "Mean over the seeds that are still finite in an epoch, with the 95 % t interval of the "
+        f"mean as a band.{without}"
+    )
+
+
+def curves_alt(analysis: Analysis, metrics: Sequence[str]) -> str:
+    """Return where the curves of the last metric end: the highest and the lowest."""
+    metric = metrics[-1]
+    outcome = frames.outcome_of(analysis, metric)
+    means = frames.curve_means(analysis, metrics)
+    means = means[means["metric"] == metric].sort_values("epoch")
+    last = means.groupby("arm", sort=False).tail(1).sort_values("mean")
+    labels = " and ".join(frames.outcome_of(analysis, one).label for one in metrics)
+    intro = f"Line chart of {labels} by epoch for {_count(len(analysis.arms), 'arm')}."
+    if last.empty:
+        return intro
+    ends = [
+        f"at {_with_unit(wording.number(outcome, one['mean'].item() / outcome.scale), outcome)}"
+        f" for {one['arm'].item()}"
+        for one in (last.head(1), last.tail(1))
+    ]
+    if len(last) == 1:
+        return f"{intro} {wording.capitalised(outcome.label)} ends {ends[0]}."
+    return f"{intro} {wording.capitalised(outcome.label)} ends lowest {ends[0]}, highest {ends[1]}."
+
+
+def seeds_caption(analysis: Analysis) -> str:
+    """Return how to read the dots."""
+    drawn = frames.seed_rows(analysis)["block"].nunique()
+    ran = len({block for arm in analysis.arms for block in arm.values})
+    part = f" The first {drawn} of {ran} seeds are drawn." if drawn < ran else ""
+    return (
+        "Every dot is a finished run. Runs of one seed start from the same numbers and see the "
+        f"same batches, so that lines which lean the same way speak for a real difference.{part}"
+    )
+
+
+def seeds_alt(analysis: Analysis) -> str:
+    """Return the arms with the highest and the lowest mean outcome."""
+    outcome = analysis.outcome
+    finished = sorted(
+        (arm for arm in analysis.arms if not math.isnan(arm.mean)), key=lambda arm: arm.mean
+    )
+    runs = sum(len(arm.values) for arm in analysis.arms)
+    intro = f"Dot plot of the {outcome.label} of {_count(runs, 'run')}."
+    if len(finished) < 2:
+        return intro + "".join(f" Mean {_arm(outcome, arm)}." for arm in finished)
+    return (
+        f"{intro} Lowest mean {_arm(outcome, finished[0])}; highest {_arm(outcome, finished[-1])}."
+    )
+
+
+def _contrast(outcome: Outcome, contrast: Contrast) -> str:
+    about = ", ".join(part for part in (contrast.varies, contrast.condition) if part)
+    if math.isnan(contrast.difference):
+        return f"{about}: {contrast.verdict}"
+    shown = f"{wording.signed(outcome, contrast.difference)} {outcome.difference_unit}".rstrip()
+    low, high = wording.number(outcome, contrast.low), wording.number(outcome, contrast.high)
+    interval = "" if math.isnan(contrast.low) else f", 95 % interval {low} to {high}"
+    return f"{about}: {shown}{interval}, {contrast.verdict}"
+
+
+def _arm(outcome: Outcome, arm: ArmSummary) -> str:
+    return f"{_with_unit(wording.number(outcome, arm.mean), outcome)} for {arm.name}"
+
+
+def _with_unit(shown: str, outcome: Outcome) -> str:
+    return f"{shown} {outcome.unit}".rstrip()
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _sentences(parts: Sequence[str]) -> str:
+    return " ".join(f"{part}." for part in parts)

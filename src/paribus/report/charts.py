@@ -1,0 +1,294 @@
+"""The charts of a study, each defined once with Altair, for the page, a notebook or a file.
+
+Every function takes an `Analysis` and returns a chart, or None where there is nothing to draw.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import altair as alt
+import pandas as pd
+import vl_convert
+
+from paribus.analysis import Analysis
+from paribus.report import frames, wording
+from paribus.report.style import COLOURS, DASHES, SHAPES, VERDICTS
+
+Chart: TypeAlias = alt.FacetChart | alt.LayerChart
+
+_WIDTH = 880  # of a whole chart with its axes, in pixels
+_LABEL = 260  # the widest label of a row, in pixels
+_LETTER = 6.4  # the mean width of a letter of a label, in pixels
+_FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
+_INK, _FAINT, _GRID = "#1b1f24", "#5a5f66", "#e3e6ea"
+_TWO_LINES = "split(datum.label, '\\n')"
+_FEW_EPOCHS = 20  # up to here each epoch gets a point
+_WIDE_SPAN = 100.0  # means that differ by a larger factor are drawn on a log scale
+
+
+def loss_curves(analysis: Analysis) -> Chart | None:
+    """Training and test loss against epochs: mean and 95 % t band over the seeds, per arm.
+
+    On a log scale where the means span more than two decades.
+    """
+    return _curves(analysis, frames.metrics_like(analysis, "test_loss"), "loss")
+
+
+def metric_curves(analysis: Analysis) -> Chart | None:
+    """The outcome against epochs, drawn as `loss_curves`; None where the outcome is a loss."""
+    outcome = analysis.outcome
+    metrics = frames.metrics_like(analysis, outcome.name)
+    if outcome.name.endswith("_loss") or outcome.name not in metrics:
+        return None
+    kind = outcome.label.removeprefix("test ").removeprefix("validation ")
+    return _curves(analysis, metrics, wording.labelled(kind, outcome.unit))
+
+
+def _curves(analysis: Analysis, metrics: Sequence[str], title: str) -> Chart | None:
+    means = frames.curve_means(analysis, metrics)
+    if means.empty:
+        return None
+    drawn = frames.drawn_curves(analysis, means, metrics)
+    lowest, highest = means["mean"].min(), means["mean"].max()
+    logarithmic = lowest > 0 and highest / lowest > _WIDE_SPAN
+    if logarithmic:  # a band below zero has no place on the axis: end it under the lowest mean
+        drawn.rows["low"] = drawn.rows["low"].clip(lower=lowest / 2)
+    scale = alt.Scale(type="log") if logarithmic else alt.Scale(zero=False)
+    colour, dash, shape = _look(drawn.series, drawn.legend)
+    epochs = alt.X("epoch:Q", title="epoch", scale=alt.Scale(zero=False, nice=False, padding=7))
+    base = alt.Chart().encode(
+        x=epochs.axis(tickMinStep=1, format="d", tickCount=5),
+        color=colour,
+    )
+    y = alt.Y("mean:Q", title=title, scale=scale).axis(tickCount=4 if logarithmic else 5)
+    layers: list[alt.Chart] = [
+        base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q"),
+        base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=dash),
+    ]
+    if means["epoch"].nunique() <= _FEW_EPOCHS:
+        layers.append(base.mark_point(filled=True, size=34, opacity=1).encode(y=y, shape=shape))
+    width = (_WIDTH - 60) // drawn.columns - 14
+    height = {1: 280, 2: 240}.get(drawn.columns, 150 if len(drawn.panels) <= 12 else 110)
+    chart = (
+        alt.layer(*layers, data=drawn.rows)
+        .resolve_legend(shape="independent")
+        .properties(width=width, height=height)
+        .facet(
+            facet=alt.Facet("panel:N", title=None, sort=drawn.panels).header(
+                labelExpr=_TWO_LINES, labelLimit=width + 10
+            ),
+            columns=drawn.columns,
+            spacing={"row": 16, "column": 14},
+        )
+    )
+    heading = f"{wording.capitalised(title)} by epoch"
+    return _finished(chart, heading, f"Mean and 95 % band, {_seeds(means['n'])}")
+
+
+def seeds(analysis: Analysis) -> Chart | None:
+    """The final outcome of every run, a dot each, one line per seed, a bar at each arm's mean.
+
+    Arms that share a condition share a panel, and each panel has a scale of its own.
+    """
+    rows = frames.seed_rows(analysis)
+    if not (rows["kind"] == "seed").any():
+        return None
+    plan = frames.layout(analysis)
+    outcome = analysis.outcome
+    series = [wording.clean(one) for one in plan.series]
+    columns = 1 if len(plan.panels) <= 4 else 2
+    prefix = wording.clean(f"{plan.factor} ") if plan.factor else ""
+    colour, _, shape = _look(series)
+    base = alt.Chart().encode(
+        x=alt.X(
+            "value:Q",
+            title=wording.labelled(outcome.label, outcome.unit),
+            scale=alt.Scale(zero=False, padding=8),
+        ).axis(tickCount=8 // columns),
+        y=alt.Y("series:N", sort=series, title=None).axis(
+            labelLimit=_LABEL, labelExpr=f"{json.dumps(prefix)} + datum.label"
+        ),
+    )
+
+    def only(kind: str) -> alt.Chart:
+        kept: alt.Chart = base.transform_filter(alt.datum.kind == kind)
+        return kept
+
+    dots = only("seed").mark_point(filled=True, size=46, opacity=0.8)
+    nothing = only("nothing").mark_text(
+        text="no finished run", color=_FAINT, align="left", fontStyle="italic"
+    )
+    margin = 30 + min(_LABEL, int(_LETTER * (len(prefix) + max(map(len, series)))))
+    width = _WIDTH // columns - margin
+    layers = alt.layer(
+        only("seed")
+        .mark_line(strokeWidth=0.7, color="#9aa1a9")
+        .encode(detail="block:N", order="row:Q"),
+        dots.encode(color=colour, shape=shape)
+        if plan.factor
+        else dots.encode(color=alt.value(COLOURS[0])),
+        only("mean").mark_tick(thickness=2.6, size=22, color=_INK),
+        nothing.encode(x=alt.value(8)),
+        data=rows,
+    ).properties(width=width, height=alt.Step(26))
+    heading = f"{wording.capitalised(outcome.label)} of every run"
+    says = "A dot per seed, a line joins the runs of a seed, a bar marks the mean"
+    if len(plan.panels) == 1:
+        return _finished(layers, heading, says)
+    chart = (
+        layers.facet(
+            facet=alt.Facet(
+                "panel:N", title=None, sort=[wording.clean(panel) for panel in plan.panels]
+            ).header(labelLimit=width, labelAnchor="start"),
+            columns=columns,
+            spacing={"row": 14, "column": 20},
+        )
+        .resolve_scale(x="independent")
+        .resolve_axis(y="independent")
+    )
+    return _finished(chart, heading, f"{says}; each panel has its own scale")
+
+
+def forest(analysis: Analysis) -> Chart | None:
+    """Each contrast's difference with its 95 % interval, zero, the margin, and the verdict."""
+    if not analysis.contrasts:
+        return None
+    outcome = analysis.outcome
+    frame = frames.contrast_rows(analysis)
+    verdicts = [verdict for verdict in VERDICTS if verdict in set(frame["verdict"])]
+    colour = alt.Color("verdict:N", legend=None).scale(
+        domain=verdicts, range=[VERDICTS[verdict].colour for verdict in verdicts]
+    )
+    shape = alt.Shape("verdict:N", legend=None).scale(
+        domain=verdicts, range=[VERDICTS[verdict].shape for verdict in verdicts]
+    )
+    low, high = ("worse", "better") if outcome.higher_is_better else ("better", "worse")
+    unit = wording.labelled(f"difference in {outcome.label}", outcome.difference_unit)
+    scale = alt.Scale(padding=14)
+    # Em spaces, since SVG folds ordinary ones.
+    title = f"← {low}\u2003\u2003{unit}\u2003\u2003{high} →"
+    x = alt.X("difference:Q", title=title, scale=scale).axis(tickCount=7)
+    y = alt.Y("label:N", sort=list(frame["label"]), title=None).axis(
+        labelExpr=_TWO_LINES, labelLimit=_LABEL, domain=False, ticks=False, labelPadding=10
+    )
+    lines = [label.split("\n") for label in frame["label"]]
+    label_width = min(_LABEL, _LETTER * max(len(line) for label in lines for line in label))
+    figures_width = _LETTER * frame["figures"].str.len().max() + 4
+    width = max(240, round(_WIDTH - label_width - figures_width - 140))
+    rows = alt.Chart(frame)
+    layers: list[alt.Chart] = []
+    shaded = ""
+    if analysis.margin is not None:
+        edge = analysis.margin * outcome.scale
+        band = alt.Chart(pd.DataFrame({"low": [-edge], "high": [edge]}))
+        between = {"x": alt.X("low:Q", scale=scale), "x2": "high:Q"}
+        layers.append(band.mark_rect(color=COLOURS[0], opacity=0.13).encode(**between))
+        shaded = f"; shaded: within ±{outcome.show_margin(analysis.margin)}, too small to matter"
+    zero = alt.Chart(pd.DataFrame({"difference": [0.0]}))
+    layers += [
+        zero.mark_rule(color=_INK, strokeWidth=1).encode(x=x),
+        rows.transform_filter("isValid(datum.low) && isValid(datum.high)")
+        .mark_rule(strokeWidth=2.2)
+        .encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour),
+        rows.transform_filter("isValid(datum.difference)")
+        .mark_point(filled=True, size=80, opacity=1)
+        .encode(x=x, y=y, color=colour, shape=shape),
+        rows.mark_text(align="left", color=_INK).encode(
+            x=alt.value(width + 14), y=y, text="figures:N"
+        ),
+        rows.mark_text(align="left", fontWeight="bold").encode(
+            x=alt.value(width + 28 + figures_width), y=y, text="verdict:N", color=colour
+        ),
+    ]
+    step = alt.Step(36 if any(len(label) > 1 for label in lines) else 26)
+    chart = alt.layer(*layers).properties(width=width, height=step)
+    paired = _seeds(pd.Series([contrast.n for contrast in analysis.contrasts]))
+    return _finished(
+        chart, "Differences, paired by seed", f"Mean and 95 % interval, {paired}{shaded}"
+    )
+
+
+def to_svg(chart: Chart) -> str:
+    """Return a chart as an SVG element, ready to stand inside a page."""
+    major, minor = alt.SCHEMA_VERSION.lstrip("v").split(".")[:2]
+    svg: str = vl_convert.vegalite_to_svg(chart.to_dict(), vl_version=f"{major}.{minor}")
+    return wording.clean(svg)
+
+
+def _look(
+    series: Sequence[str], legend: str | None = None
+) -> tuple[alt.Color, alt.StrokeDash, alt.Shape]:
+    """Colour, dash and shape of the same series, with one legend under the title `legend`."""
+    shown = (
+        None
+        if legend is None
+        else alt.Legend(
+            title=legend,
+            columns=4,
+            symbolType="stroke",
+            symbolFillColor="transparent",
+            symbolSize=700,
+            symbolOpacity=1,
+        )
+    )
+
+    def scale(values: Sequence[Any]) -> alt.Scale:
+        chosen = [values[i % len(values)] for i in range(len(series))]
+        return alt.Scale(domain=list(series), range=chosen)
+
+    return (
+        alt.Color("series:N", scale=scale(COLOURS), legend=shown),
+        alt.StrokeDash("series:N", scale=scale(DASHES), legend=shown),
+        alt.Shape("series:N", scale=scale(SHAPES), legend=None),
+    )
+
+
+def _seeds(counts: pd.Series[int]) -> str:
+    """'n = 10 seeds', or 'n = 7 to 10 seeds'."""
+    low, high = int(counts.min()), int(counts.max())
+    span = f"{high}" if low == high else f"{low} to {high}"
+    return f"n = {span} {'seed' if high == 1 else 'seeds'}"
+
+
+def _finished(chart: Chart, title: str, subtitle: str) -> Chart:
+    """Give a chart its title and the looks that all charts share."""
+    heading = alt.Title(
+        title,
+        subtitle=subtitle,
+        anchor="start",
+        fontSize=15,
+        subtitleFontSize=12,
+        color=_INK,
+        subtitleColor=_FAINT,
+        offset=14,
+    )
+    finished: Chart = (
+        chart.properties(title=heading, background="white", padding=14)
+        .configure(font=_FONT)
+        .configure_axis(
+            labelFontSize=11,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            labelColor=_INK,
+            titleColor=_INK,
+            gridColor=_GRID,
+            domainColor=_FAINT,
+            tickColor=_FAINT,
+            labelFlush=False,
+        )
+        .configure_header(labelFontSize=12, labelFontWeight="bold", labelColor=_INK)
+        .configure_legend(
+            orient="top",
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            labelLimit=200,
+            symbolStrokeWidth=2.2,
+        )
+        .configure_text(fontSize=12)
+        .configure_view(stroke=None)
+    )
+    return finished

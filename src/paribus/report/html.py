@@ -1,0 +1,135 @@
+"""The report as one HTML page that opens offline: no scripts, everything inline."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from paribus.analysis import Analysis
+from paribus.errors import StoreError
+from paribus.report import captions, charts, frames, wording
+from paribus.report.style import VERDICTS
+
+_ALWAYS_EXPLAINED = ("better", "worse", "equivalent", "inconclusive")
+
+
+@dataclass(frozen=True)
+class _Figure:
+    anchor: str
+    svg: Markup
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class _Architecture:
+    description: str
+    parameters: int
+    arms: tuple[str, ...]
+
+
+def render(analysis: Analysis) -> str:
+    """Return the whole page; every string of the analysis is escaped."""
+    seen = {contrast.verdict for contrast in analysis.contrasts}
+    explained = {
+        name: style for name, style in VERDICTS.items() if name in _ALWAYS_EXPLAINED or name in seen
+    }
+    return _environment().get_template("report.html.j2").render(
+        analysis=analysis,
+        outcome=analysis.outcome,
+        architectures=_architectures(analysis),
+        conditions=any(contrast.condition for contrast in analysis.contrasts),
+        figures=_figures(analysis),
+        styles=VERDICTS,
+        explained=explained,
+    )  # fmt: skip
+
+
+def write(analysis: Analysis, path: Path) -> Path:
+    """Write the page to `path` whole or not at all, making its folder, and return `path`.
+
+    Raises `StoreError` where the folder or the file cannot be written.
+    """
+    page = render(analysis)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_text(page, encoding="utf-8")
+            os.replace(unfinished, path)  # noqa: PTH105 (atomic on every system)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the report {path}: {error.strerror or error}; "
+            f"choose a folder that you may write to instead of {path.parent}"
+        ) from error
+    return path
+
+
+def _figures(analysis: Analysis) -> list[_Figure]:
+    losses = frames.metrics_like(analysis, "test_loss")
+    metrics = frames.metrics_like(analysis, analysis.outcome.name)
+    drawn = (
+        ("forest", charts.forest, captions.forest_caption, captions.forest_alt),
+        ("seeds", charts.seeds, captions.seeds_caption, captions.seeds_alt),
+        ("metric", charts.metric_curves, *_about_curves(metrics)),
+        ("loss", charts.loss_curves, *_about_curves(losses)),
+    )
+    return [
+        # The chart escapes its own text; to trust its markup is what inlines it.
+        _Figure(f"figure-{name}", Markup(charts.to_svg(chart)), caption(analysis), alt(analysis))
+        for name, draw, caption, alt in drawn
+        if (chart := draw(analysis)) is not None
+    ]
+
+
+def _about_curves(metrics: Sequence[str]) -> tuple[Any, Any]:
+    return (
+        lambda analysis: captions.curves_caption(analysis, metrics),
+        lambda analysis: captions.curves_alt(analysis, metrics),
+    )
+
+
+def _architectures(analysis: Analysis) -> list[_Architecture]:
+    """The distinct architectures, each with the arms that have it."""
+    arms: dict[tuple[str, int], list[str]] = {}
+    for arm in analysis.arms:
+        arms.setdefault((arm.architecture, arm.parameters), []).append(arm.name)
+    return [_Architecture(text, size, tuple(names)) for (text, size), names in arms.items()]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("paribus.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.globals["wording"] = wording
+    environment.filters["figures"] = _figures_with_minus
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """Clean strings on their way into the page; markup of ours is clean already."""
+    return (
+        wording.clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    )
+
+
+def _figures_with_minus(text: str) -> str:
+    """Set a true minus before digits, as wide as the plus above it."""
+    return re.sub(r"(?<!\w)-(?=[\d∞])", "−", text)

@@ -1,0 +1,48 @@
+"""An analysis as plain JSON values, for programs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from paribus.analysis import Analysis
+
+_LEFT_OUT = ("curves",)  # a table of its own; the store exports it
+
+
+def to_record(analysis: Analysis) -> dict[str, Any]:
+    """Return the analysis as JSON-ready values; nan and infinity become None.
+
+    Values are as stored (accuracy as a share); `outcome.scale` turns them into shown ones. Keys
+    are the field names of `Analysis`, without the curves, and `verdicts`, a count of each.
+    """
+    record = {
+        field.name: _plain(getattr(analysis, field.name))
+        for field in fields(analysis)
+        if field.name not in _LEFT_OUT
+    }
+    record["verdicts"] = dict(Counter(contrast.verdict for contrast in analysis.contrasts))
+    return record
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    return str(value)

@@ -1,0 +1,169 @@
+"""The answer in a terminal, and as Markdown."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from paribus.analysis import Analysis, ArmSummary, Contrast
+from paribus.report import wording
+from paribus.report.style import VERDICTS
+
+_AMPLE = 10_000  # a width that no table reaches
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of a table: its heading, whether it holds numbers, and its cells."""
+
+    heading: str
+    numeric: bool
+    cells: tuple[str, ...]
+    verdicts: bool = False
+
+
+def render_text(analysis: Analysis, console: Console) -> None:
+    """Print the question, the answer, the figures behind it and how sure they are."""
+    console.print(_text(analysis.question))
+    console.print()
+    console.print(_text(analysis.answer, "bold"))
+    tables = [_rich_table(columns) for columns in _tables(analysis)]
+    unbounded = console.options.update(width=_AMPLE)
+    if any(console.measure(table, options=unbounded).maximum > console.width for table in tables):
+        tables = [_rich_table(columns) for columns in _separate_tables(analysis)]
+    for table in tables:
+        console.print()
+        console.print(table)
+    if analysis.notes:
+        console.print()
+    for note in analysis.notes:
+        console.print(_text(note, "dim"))
+
+
+def render_markdown(analysis: Analysis) -> str:
+    """Return the same as GitHub Markdown, ending with a newline; names are escaped."""
+    parts = [f"# {_markdown(analysis.question)}", f"**{_markdown(analysis.answer)}**"]
+    parts += [_markdown_table(columns) for columns in _tables(analysis)]
+    parts += ["\n".join(f"- {_markdown(note)}" for note in analysis.notes)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _tables(analysis: Analysis) -> list[list[_Column]]:
+    """One table where each arm has at most one contrast, otherwise arms, then contrasts."""
+    compared = [contrast.arm for contrast in analysis.contrasts]
+    if not compared or len(compared) > len(set(compared)):
+        return _separate_tables(analysis)
+    contrast_of = {contrast.arm: contrast for contrast in analysis.contrasts}
+    rows = [contrast_of.get(arm.name) for arm in analysis.arms]
+    heading = _baseline_heading(analysis)
+    return [[*_arm_columns(analysis), *_contrast_columns(analysis, rows, heading)]]
+
+
+def _separate_tables(analysis: Analysis) -> list[list[_Column]]:
+    """A table of arms and, where there are any, one of contrasts."""
+    arms, contrasts = _arm_columns(analysis), analysis.contrasts
+    if not contrasts:
+        return [arms]
+    columns = [
+        _Column("comparison", False, tuple(contrast.varies for contrast in contrasts)),
+        _Column("with", False, tuple(contrast.condition for contrast in contrasts)),
+        *_contrast_columns(analysis, contrasts, wording.difference_heading(analysis)),
+    ]
+    return [arms, [column for column in columns if any(column.cells)]]
+
+
+def _arm_columns(analysis: Analysis) -> list[_Column]:
+    outcome, arms = analysis.outcome, analysis.arms
+    columns = [
+        _Column(factor, False, tuple(arm.levels.get(factor, "") for arm in arms))
+        for factor in analysis.factors
+    ] or [_Column("arm", False, tuple(arm.name for arm in arms))]
+    heading = wording.labelled(outcome.label, outcome.unit)
+    columns.append(_Column(heading, True, tuple(wording.mean_and_sd(outcome, a) for a in arms)))
+    troubles = tuple(wording.troubles(arm, analysis.seeds) for arm in arms)
+    if any(troubles):
+        columns.append(_Column("runs", False, troubles))
+    return columns
+
+
+def _contrast_columns(
+    analysis: Analysis, rows: Sequence[Contrast | None], heading: str
+) -> list[_Column]:
+    differences = tuple(wording.difference(analysis.outcome, row) if row else "" for row in rows)
+    verdicts = tuple(row.verdict if row else "" for row in rows)
+    return [_Column(heading, True, differences), _Column("verdict", False, verdicts, True)]
+
+
+def _baseline_heading(analysis: Analysis) -> str:
+    """'against no (points)' where all contrasts leave the same level, else 'difference (...)'."""
+    levels = {arm.name: arm for arm in analysis.arms}
+    left = {
+        _varied(levels.get(contrast.arm), levels.get(contrast.baseline))
+        for contrast in analysis.contrasts
+    }
+    (level,) = left if len(left) == 1 else ("",)
+    if not level:
+        return wording.difference_heading(analysis)
+    return wording.labelled(f"against {level}", analysis.outcome.difference_unit)
+
+
+def _varied(arm: ArmSummary | None, baseline: ArmSummary | None) -> str:
+    """The baseline's level of the one factor that tells the two arms apart, or nothing."""
+    if arm is None or baseline is None:
+        return ""
+    differing = [level for f, level in baseline.levels.items() if arm.levels.get(f) != level]
+    return differing[0] if len(differing) == 1 else ""
+
+
+def _text(words: str, style: str = "") -> Text:
+    return Text(wording.clean(words), style=style)
+
+
+def _rich_table(columns: list[_Column]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(
+            _text(column.heading),
+            justify="right" if column.numeric else "left",
+            overflow="fold",
+        )
+    for row in _rows(columns):
+        table.add_row(*(_text(cell, _style(column, cell)) for column, cell in row))
+    return table
+
+
+def _rows(columns: list[_Column]) -> list[list[tuple[_Column, str]]]:
+    cells = zip(*(column.cells for column in columns), strict=True)
+    return [list(zip(columns, row, strict=True)) for row in cells]
+
+
+def _style(column: _Column, cell: str) -> str:
+    styles = {str(verdict): style.terminal for verdict, style in VERDICTS.items()}
+    return styles.get(cell, "") if column.verdicts else ""
+
+
+def _markdown_table(columns: list[_Column]) -> str:
+    lines = [
+        [_markdown(column.heading) for column in columns],
+        ["---:" if column.numeric else "---" for column in columns],
+        *([_cell(column, cell) for column, cell in row] for row in _rows(columns)),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(column: _Column, cell: str) -> str:
+    return f"**{_markdown(cell)}**" if column.verdicts and cell else _markdown(cell)
+
+
+def _markdown(words: str) -> str:
+    """Escape what Markdown or the HTML within it would act on, and join lines."""
+    one_line = " ".join(wording.clean(words).split())
+    escaped = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", one_line)
+    return html.escape(escaped, quote=False)

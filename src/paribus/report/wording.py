@@ -1,0 +1,120 @@
+"""Numbers and states of an analysis as people read them, the same in every kind of report."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Callable
+
+from paribus.analysis import Analysis, ArmSummary, Contrast
+from paribus.study.outcomes import Outcome
+
+NOTHING = "–"
+"""Shown where there is no number."""
+
+_LARGEST_IN_FULL = 1e6
+
+
+def clean(text: str) -> str:
+    """Return `text` without control characters and lone surrogates, each shown as �.
+
+    Names come from files: an escape sequence must not reach a terminal, nor a NUL a page.
+    """
+    return "".join(
+        "�" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text
+    )
+
+
+def labelled(label: str, unit: str) -> str:
+    """Return a label with its unit in parentheses, if it has one."""
+    return f"{label} ({unit})" if unit else label
+
+
+def capitalised(text: str) -> str:
+    """Return `text` with its first letter, and no other, made a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def number(outcome: Outcome, value: float) -> str:
+    """Return a stored value without its unit; a dash for nan, three digits for the enormous."""
+    return _finite(value, value * outcome.scale, outcome.show, "")
+
+
+def signed(outcome: Outcome, value: float) -> str:
+    """Return a stored difference with its sign, without its unit."""
+    return _finite(value, value * outcome.scale, outcome.show_difference, "+")
+
+
+def _finite(value: float, shown: float, show: Callable[[float], str], sign: str) -> str:
+    if math.isnan(value):
+        return NOTHING
+    words = f"{shown:{sign}.3g}" if abs(shown) >= _LARGEST_IN_FULL else show(value)
+    return words if words.strip("+-0.") else words.lstrip("+-")  # never -0.00
+
+
+def mean_and_sd(outcome: Outcome, arm: ArmSummary) -> str:
+    """Return '78.24 ± 0.41'; the mean alone where there is no standard deviation."""
+    mean = number(outcome, arm.mean)
+    return mean if math.isnan(arm.sd) else f"{mean} ± {number(outcome, arm.sd)}"
+
+
+def mean_interval(outcome: Outcome, arm: ArmSummary) -> str:
+    """Return '[77.95, 78.53]', or a dash."""
+    return _interval(number(outcome, arm.low), number(outcome, arm.high))
+
+
+def difference_interval(outcome: Outcome, contrast: Contrast) -> str:
+    """Return '[14.10, 14.78]', without plus signs, or a dash."""
+    return _interval(number(outcome, contrast.low), number(outcome, contrast.high))
+
+
+def _interval(low: str, high: str) -> str:
+    return NOTHING if NOTHING in (low, high) else f"[{low}, {high}]"
+
+
+def difference(outcome: Outcome, contrast: Contrast) -> str:
+    """Return '+14.44 [14.10, 14.78]'; without the interval where there is none."""
+    interval = difference_interval(outcome, contrast)
+    shown = signed(outcome, contrast.difference)
+    return shown if interval == NOTHING else f"{shown} {interval}"
+
+
+def probability(p: float) -> str:
+    """Return a p-value to three decimals, '<0.001' below that, a dash for nan."""
+    if math.isnan(p):
+        return NOTHING
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def decimal(value: float, decimals: int = 2) -> str:
+    """Return a plain number to some decimals, ∞ where it has no bound, a dash for nan."""
+    if math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:.{decimals}f}" if abs(value) < _LARGEST_IN_FULL else f"{value:.3g}"
+
+
+def troubles(arm: ArmSummary, seeds: int) -> str:
+    """Return 'diverged 3/10, missing 1/10', or nothing where all runs finished."""
+    counts = (("diverged", arm.diverged), ("failed", arm.failed), ("missing", arm.missing))
+    return ", ".join(f"{word} {count}/{seeds}" for word, count in counts if count)
+
+
+def status(arm: ArmSummary, seeds: int) -> str:
+    """Return a sentence on how the arm's runs ended, with the reasons of those that did not."""
+    counts = (
+        ("diverged in", arm.diverged),
+        ("failed in", arm.failed),
+        ("not trained yet in", arm.missing),
+    )
+    parts = [f"{words} {count} of {seeds} seeds" for words, count in counts if count]
+    if not parts:
+        return "complete"
+    because = f": {'; '.join(arm.reasons)}" if arm.reasons else ""
+    return f"{', '.join(parts)}{because}"
+
+
+def difference_heading(analysis: Analysis) -> str:
+    """Return the heading of a column of differences, with their unit."""
+    return labelled("difference", analysis.outcome.difference_unit)

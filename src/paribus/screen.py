@@ -1,0 +1,162 @@
+"""What a person sees while and after something runs: progress, tables, lists."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from paribus.engines.base import Record
+from paribus.run import Watch
+from paribus.study.plan import Plan
+from paribus.workers.messages import EpochDone
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def progress(plan: Plan) -> Iterator[Watch]:
+    """Show runs done, share of all epochs and time left on a terminal; yield what to tell it."""
+    total = sum(task.config.train.epochs for stack in plan.stacks for task in stack)
+    epochs = {task.key: task.config.train.epochs for stack in plan.stacks for task in stack}
+    already, planned = plan.finished, len(plan.design.runs)
+    bar = Progress(
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[runs]}"),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal or not total,
+    )
+    with bar:
+        task = bar.add_task("training", total=total, runs=f"{already}/{planned} runs")
+        seen = {"runs": 0, "epochs": 0}
+
+        def watch(event: Record | EpochDone) -> None:
+            if isinstance(event, EpochDone):
+                seen["epochs"] += event.runs
+            else:
+                seen["runs"] += 1
+                if event.status == "failed":
+                    seen["epochs"] += epochs.get(event.key, 0)
+            runs = f"{min(already + seen['runs'], planned)}/{planned} runs"
+            bar.update(task, completed=min(seen["epochs"], total), runs=runs)
+
+        yield watch
+
+
+def headline(plan: Plan) -> None:
+    """Say what is about to run, on standard error: the result alone goes to standard output."""
+    design = plan.design
+    count = f"{len(design.arms)} arms × {design.spec.seeds} seeds = {len(design.runs)} runs"
+    parts = [design.dataset.name, design.arms[0].network.summary(), count]
+    if plan.finished:
+        parts.append(f"{plan.finished} already done")
+    if plan.to_train:
+        parts.append(f"{plan.workers} workers · about {duration(plan.seconds)}")
+    err.print(Text(" · ".join(parts), style="dim"))
+
+
+def show_plan(plan: Plan) -> None:
+    """Print a plan: the arms, what will run together, time and memory."""
+    design, spec = plan.design, plan.design.spec
+    out.print(Text(spec.question, style="bold"))
+    out.print(
+        f"{design.dataset.name} ({design.dataset.rows:,} rows) · {len(design.arms)} arms × "
+        f"{spec.seeds} seeds = {len(design.runs)} runs"
+    )
+    arms = Table(title="Arms", title_justify="left", box=None, header_style="dim")
+    for heading in ("arm", "network", "parameters"):
+        arms.add_column(heading, justify="right" if heading == "parameters" else "left")
+    for arm in design.arms:
+        arms.add_row(Text(arm.name), arm.network.summary(), f"{arm.network.parameters:,}")
+    out.print(arms)
+    if plan.groups:
+        together = Table(title="Trained together", title_justify="left", box=None)
+        for heading in ("runs", "in stacks of", "GFLOP per run", "what they share"):
+            together.add_column(heading, justify="left" if "what" in heading else "right")
+        for group in plan.groups:
+            together.add_row(
+                str(group.runs), str(group.stack), f"{group.flops / 1e9:,.1f}", group.label
+            )
+        out.print(together)
+    judged = spec.outcome or design.outcome.name
+    margin = design.outcome.show_margin(spec.margin) if spec.margin else "none declared"
+    out.print(f"Judged by {judged.replace('_', ' ')}; margin: {margin}.")
+    if plan.finished:
+        out.print(f"{plan.finished} runs are in the store already.")
+    if plan.to_train:
+        out.print(
+            f"To train: {plan.to_train} runs in {len(plan.stacks)} stacks on {plan.workers} "
+            f"workers ({design.engine.device}): about {duration(plan.seconds)}, "
+            f"{plan.bytes / 1e9:.1f} GB of memory."
+        )
+    else:
+        out.print("Nothing is left to train.")
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """Return a plan as JSON-ready values."""
+    design = plan.design
+    return {
+        "study": design.spec.name,
+        "question": design.spec.question,
+        "data": design.dataset.name,
+        "arms": [
+            {"name": a.name, "levels": dict(a.levels), "parameters": a.network.parameters}
+            for a in design.arms
+        ],
+        "seeds": design.spec.seeds,
+        "runs": len(design.runs),
+        "finished": plan.finished,
+        "to_train": plan.to_train,
+        "stacks": [len(stack) for stack in plan.stacks],
+        "workers": plan.workers,
+        "device": design.engine.device,
+        "estimated_seconds": plan.seconds,
+        "estimated_bytes": plan.bytes,
+        "outcome": design.outcome.name,
+        "margin": design.spec.margin,
+    }
+
+
+def table(rows: Sequence[Mapping[str, Any]], right: Sequence[str] = ()) -> None:
+    """Print rows of equal keys as a table; `right` names the columns to align right."""
+    grid = Table(box=None, header_style="dim", pad_edge=False)
+    for heading in rows[0] if rows else ():
+        grid.add_column(heading, justify="right" if heading in right else "left")
+    for row in rows:
+        grid.add_row(*(Text(str(cell)) for cell in row.values()))
+    out.print(grid)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON that a program reads: no colour, no wrapping."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: 'about' goes before it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,133 @@
+"""Paired differences: interval, tests, effect size, equivalence, and the n that would decide."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+_EXACT_UP_TO = 16  # pairs: 2^16 sign patterns
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What n paired differences say; nan where n is too small for it."""
+
+    n: int
+    difference: float  # their mean
+    low: float  # 95 % t interval of the mean
+    high: float
+    effect_size: float  # d = mean / sd
+    superiority: float  # share of differences above zero, ties counted half
+    p: float  # Student's t, two-sided
+    p_sign_flip: float  # sign-flip test, two-sided; exact up to 16 pairs
+
+
+def paired(differences: np.ndarray) -> Paired:
+    """Describe paired differences [n]; equal differences have an interval of no width."""
+    d = np.asarray(differences, float)
+    n = len(d)
+    if n == 0:
+        return Paired(0, *[math.nan] * 7)
+    mean = float(d.mean())
+    superiority = float((np.sum(d > 0) + 0.5 * np.sum(d == 0)) / n)
+    if n == 1:
+        return Paired(1, mean, math.nan, math.nan, math.nan, superiority, math.nan, math.nan)
+    sd = float(d.std(ddof=1))
+    if sd == 0:
+        p = 1.0 if mean == 0 else 0.0
+        effect = 0.0 if mean == 0 else math.copysign(math.inf, mean)
+        return Paired(n, mean, mean, mean, effect, superiority, p, sign_flip(d))
+    result = stats.ttest_1samp(d, 0.0)
+    interval = result.confidence_interval(0.95)
+    return Paired(
+        n,
+        mean,
+        float(interval.low),
+        float(interval.high),
+        mean / sd,
+        superiority,
+        float(result.pvalue),
+        sign_flip(d),
+    )
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % t interval of a mean; (nan, nan) for fewer than two values."""
+    v = np.asarray(values, float)
+    if len(v) < 2:
+        return math.nan, math.nan
+    if v.std() == 0:
+        return float(v[0]), float(v[0])
+    low, high = stats.t.interval(0.95, len(v) - 1, v.mean(), stats.sem(v))
+    return float(low), float(high)
+
+
+def sign_flip(differences: np.ndarray) -> float:
+    """Return the two-sided p-value of the sign-flip test of paired differences [n].
+
+    All 2^n sign patterns up to 16 pairs, 9,999 random ones (always the same) above that.
+    """
+    d = np.asarray(differences, float)
+    if not np.any(d):
+        return 1.0
+    exact = len(d) <= _EXACT_UP_TO
+    result = stats.permutation_test(
+        (d,),
+        lambda x, axis: np.mean(x, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf if exact else 9_999,
+        rng=np.random.default_rng(0),
+    )
+    return float(result.pvalue)
+
+
+def tost(differences: np.ndarray, margin: float) -> float:
+    """Return the p-value of two one-sided t-tests for |mean| < margin (Schuirmann, 1987)."""
+    d = np.asarray(differences, float)
+    if len(d) < 2:
+        return math.nan
+    if d.std() == 0:
+        return 0.0 if abs(d[0]) < margin else 1.0
+    above = stats.ttest_1samp(d, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(d, margin, alternative="less").pvalue
+    return float(max(above, below))
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Return Holm's (1979) adjusted p-values in the same order; nan stays nan, not counted."""
+    p = np.asarray(p_values, float)
+    adjusted = np.full(len(p), math.nan)
+    order = [i for i in np.argsort(p, kind="stable") if not math.isnan(p[i])]
+    highest = 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def seeds_needed(sd: float, margin: float, alpha: float, power: float = 0.8) -> int | None:
+    """Return the number of pairs that finds a mean difference of `margin` with the given power.
+
+    Two-sided t-test at `alpha`, by the noncentral t distribution; None above 100,000.
+    """
+    if not (sd > 0 and margin > 0):
+        return None
+
+    def power_of(n: int) -> float:
+        shift = margin / sd * math.sqrt(n)
+        critical = stats.t.ppf(1 - alpha / 2, n - 1)
+        return float(stats.nct.sf(critical, n - 1, shift) + stats.nct.cdf(-critical, n - 1, shift))
+
+    low, high = 2, 2
+    while power_of(high) < power:
+        low, high = high, high * 2
+        if high > 100_000:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power_of(middle) >= power else (middle, high)
+    return high

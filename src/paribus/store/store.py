@@ -1,0 +1,289 @@
+"""The store: one SQLite file that keeps every study and every finished run.
+
+Append-only: a run is written in one transaction when it is finished, and never changed after that
+(a failed run, and only that, is replaced when it is tried again). Several processes may use one
+store at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paribus.engines.base import Record
+from paribus.errors import StoreError, nearest
+from paribus.store.schema import APPLICATION_ID, TABLES, VERSION
+
+_PATIENCE = 60.0  # seconds to wait for another process that is writing
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A study in a store, and how far its runs are."""
+
+    key: str
+    name: str
+    question: str
+    asked: str
+    planned: int
+    done: int
+    diverged: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A planned run of a study; `status` is None until it has been trained."""
+
+    arm: int
+    block: int
+    key: str
+    status: str | None
+    reason: str
+    metrics: Mapping[str, float]
+    finished: str | None
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study as it was declared, with its runs and where they were trained."""
+
+    row: StudyRow
+    content: Mapping[str, Any]
+    runs: tuple[StoredRun, ...]
+    environments: tuple[Mapping[str, str], ...]
+
+
+class Store:
+    """An open store; a context manager."""
+
+    def __init__(self, path: Path, *, create: bool = False):
+        """Open a store, or create it; StoreError where it is missing, not ours, or too new."""
+        self.path = path
+        if not create and not path.exists():
+            raise StoreError(
+                f"there is no store {path}: `paribus run STUDY` makes it, "
+                f"--store FILE names another"
+            )
+        with self._explained():
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"the folder {path.parent} for the store cannot be made "
+                    f"({error.strerror}): name another with --store FILE"
+                ) from error
+            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def add_study(
+        self,
+        key: str,
+        name: str,
+        question: str,
+        content: Mapping[str, Any],
+        runs: Iterable[tuple[int, int, str]],
+    ) -> None:
+        """Declare a study and its runs (block, arm, run key); one that is there already stays."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO studies VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET asked = excluded.asked",
+                (key, name, question, json.dumps(content), _now()),
+            )
+            db.executemany(
+                "INSERT INTO design VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                ((key, block, arm, run) for block, arm, run in runs),
+            )
+
+    def add_record(self, record: Record, environment: Mapping[str, str]) -> None:
+        """Keep a finished run with its curves: all of it, or nothing."""
+        about = json.dumps(dict(sorted(environment.items())))
+        about_key = hashlib.sha256(about.encode()).hexdigest()[:16]
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO environments VALUES (?, ?) ON CONFLICT DO NOTHING", (about_key, about)
+            )
+            changed = db.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+                "status = excluded.status, reason = excluded.reason, metrics = excluded.metrics, "
+                "environment = excluded.environment, finished = excluded.finished "
+                "WHERE status = 'failed'",
+                (
+                    record.key,
+                    record.status,
+                    record.reason,
+                    json.dumps(record.metrics),
+                    about_key,
+                    _now(),
+                ),
+            ).rowcount
+            if changed:
+                db.executemany(
+                    "INSERT OR REPLACE INTO curves VALUES (?, ?, ?)",
+                    (
+                        (record.key, metric, np.asarray(points, "<f8").tobytes())
+                        for metric, points in record.curves.items()
+                    ),
+                )
+
+    def statuses(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the status of those of the runs that have a row."""
+        with self._explained():
+            self._db.execute("CREATE TEMP TABLE IF NOT EXISTS asked (key TEXT PRIMARY KEY)")
+            self._db.execute("BEGIN")
+            try:
+                self._db.execute("DELETE FROM asked")
+                self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", ((k,) for k in keys))
+                rows = self._db.execute("SELECT key, status FROM asked JOIN runs USING (key)")
+                return dict(rows.fetchall())
+            finally:
+                self._db.execute("COMMIT")
+
+    def studies(self) -> list[StudyRow]:
+        """Return all studies, the newest first."""
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT s.key, s.name, s.question, s.asked, count(*), "
+                "  total(r.status = 'done'), total(r.status = 'diverged'), "
+                "  total(r.status = 'failed') "
+                "FROM studies s JOIN design d ON d.study = s.key LEFT JOIN runs r ON r.key = d.run "
+                "GROUP BY s.key ORDER BY s.asked DESC, s.rowid DESC"
+            ).fetchall()
+        return [StudyRow(*row[:5], *map(int, row[5:])) for row in rows]
+
+    def study(self, name: str) -> StoredStudy:
+        """Return the newest study of a name, or the one of a key or its first characters."""
+        studies = self.studies()
+        named = [s for s in studies if s.name == name]
+        keyed = [s for s in studies if len(name) >= 4 and s.key.startswith(name)]
+        if not named and len(keyed) != 1:
+            names = list(dict.fromkeys(s.name for s in studies))
+            raise StoreError(
+                f"there is no study {name} in {self.path}{nearest(name, names)}; "
+                + (f"there are {', '.join(names)}" if names else "it is empty")
+            )
+        row = (named or keyed)[0]
+        with self._explained():
+            (content,) = self._db.execute(
+                "SELECT content FROM studies WHERE key = ?", (row.key,)
+            ).fetchone()
+            runs = self._db.execute(
+                "SELECT d.arm, d.block, d.run, r.status, r.reason, r.metrics, r.finished "
+                "FROM design d LEFT JOIN runs r ON r.key = d.run WHERE d.study = ? "
+                "ORDER BY d.arm, d.block",
+                (row.key,),
+            ).fetchall()
+            environments = self._db.execute(
+                "SELECT DISTINCT e.content FROM design d JOIN runs r ON r.key = d.run "
+                "JOIN environments e ON e.key = r.environment WHERE d.study = ? ORDER BY e.key",
+                (row.key,),
+            ).fetchall()
+        return StoredStudy(
+            row,
+            json.loads(content),
+            tuple(
+                StoredRun(arm, block, key, status, reason or "", json.loads(metrics or "{}"), when)
+                for arm, block, key, status, reason, metrics, when in runs
+            ),
+            tuple(json.loads(text) for (text,) in environments),
+        )
+
+    def curves(self, study_key: str) -> Iterator[tuple[int, int, str, np.ndarray]]:
+        """Yield (arm, block, metric, points) for every curve of a study."""
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT d.arm, d.block, c.metric, c.points FROM design d "
+                "JOIN curves c ON c.run = d.run WHERE d.study = ? "
+                "ORDER BY d.arm, d.block, c.metric",
+                (study_key,),
+            )
+            for arm, block, metric, points in rows:
+                yield arm, block, metric, np.frombuffer(points, "<f8")
+
+    def _prepare(self) -> None:
+        (found,) = self._db.execute("PRAGMA application_id").fetchone()
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if found == APPLICATION_ID and version > VERSION:
+            raise StoreError(
+                f"{self.path} was written by a newer Paribus (schema {version}; this one knows up "
+                f"to {VERSION}): upgrade with `pip install -U paribus`, or name another --store"
+            )
+        if found != APPLICATION_ID and (found or tables):
+            raise StoreError(
+                f"{self.path} is an SQLite file, but not a store of Paribus: name another --store"
+            )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        if found != APPLICATION_ID:
+            self._create()
+
+    def _create(self) -> None:
+        with self._writing() as db:
+            # Another process may have been quicker between our look and our lock.
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if tables:
+                return
+            for statement in TABLES.split(";\n"):
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._explained():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours, which say what to do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            reason = str(error)
+            if "not a database" in reason or "malformed" in reason:
+                text = f"{self.path} is not a store, or it is damaged ({reason})"
+            elif "full" in reason:
+                text = (
+                    f"the disk of the store {self.path} is full: every run finished so far is "
+                    f"kept; make room and give the same command again"
+                )
+            elif "readonly" in reason or "unable to open" in reason:
+                text = f"the store {self.path} cannot be written ({reason}): name another --store"
+            elif "locked" in reason:
+                text = f"the store {self.path} has been locked by another process for a minute"
+            else:
+                text = f"the store {self.path} cannot be used: {reason}"
+            raise StoreError(text) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,106 @@
+"""The controls of a study: everything that one run can be told, with its default and its limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Switch = Annotated[bool, Field(strict=True)]
+Text = Annotated[str, Field(strict=True)]
+Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown settings are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(Section):
+    """Which rows are learned from and tested on, and how the inputs are scaled."""
+
+    source: Text = Field("digits", description="a built-in data set, or a CSV, Parquet or NPZ file")
+    target: Text | None = Field(None, description="the column to predict (CSV, Parquet)")
+    task: Literal["classification", "regression"] | None = Field(
+        None, description="by default decided by the target column"
+    )
+    missing: Literal["error", "drop", "mean"] = Field(
+        "error", description="missing values: refuse, drop their rows, or fill with training means"
+    )
+    scaling: Literal["none", "unit", "symmetric", "standard"] | None = Field(
+        None, description="of the inputs; by default unit for images and standard for tables"
+    )
+    test: Share = Field(0.2, gt=0, description="share of rows to test on where no test set is set")
+    validation: Share = Field(0.0, description="share of the remaining rows kept for validation")
+
+
+class ConvBlock(Section):
+    """One convolution with its activation and max-pooling."""
+
+    channels: Whole = Field(ge=1)
+    kernel: Whole = Field(5, ge=1)
+    pool: Whole = Field(2, ge=1, description="1 for no pooling")
+
+
+class ModelConfig(Section):
+    """The network, described without any framework."""
+
+    kind: Literal["mlp", "cnn", "linear", "logistic"] = "mlp"
+    hidden: tuple[Annotated[int, Field(strict=True, ge=1)], ...] | None = Field(
+        None, description="units per hidden layer; [128] for mlp, [120, 84] for cnn"
+    )
+    conv: tuple[ConvBlock, ...] = Field(
+        (ConvBlock(channels=16), ConvBlock(channels=32)), description="of a cnn"
+    )
+    activation: Literal["relu", "tanh", "sigmoid", "none"] = "relu"
+    batch_norm: Literal["none", "before", "after"] = Field(
+        "none", description="before or after the activation of every hidden layer"
+    )
+    dropout: Share = Field(0.0, description="share of hidden units dropped in training")
+    init: Literal["pytorch", "glorot"] = Field(
+        "pytorch", description="U(±1/√fan_in) for weights and biases, or Glorot uniform, zero bias"
+    )
+
+
+class TrainConfig(Section):
+    """How the network is trained."""
+
+    epochs: Whole = Field(5, ge=1)
+    batch_size: Whole = Field(32, ge=1)
+    optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = "adam"
+    learning_rate: Number = Field(0.001, gt=0)
+    momentum: Number = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
+    nesterov: Switch = Field(False, description="of sgd with momentum")
+    weight_decay: Number = Field(0.0, ge=0)
+    beta1: Number = Field(0.9, ge=0, lt=1, description="of adam and adamw")
+    beta2: Number = Field(0.999, ge=0, lt=1, description="of adam and adamw")
+    smoothing: Number = Field(0.99, ge=0, lt=1, description="of rmsprop")
+    epsilon: Number = Field(1e-8, gt=0, description="of adam, adamw and rmsprop")
+    loss: Literal["cross-entropy", "softmax-cross-entropy", "mse"] | None = Field(
+        None,
+        description="cross-entropy for classification, mse for regression and linear models; "
+        "softmax-cross-entropy feeds softmax output into cross-entropy, a common mistake",
+    )
+    shuffle: Switch = Field(True, description="a new order of the rows in every epoch")
+    log_every: Whole = Field(0, ge=0, description="record the batch's loss every so many steps")
+
+
+class EvaluateConfig(Section):
+    """How the trained network is tested."""
+
+    mode: Literal["evaluation", "training"] = Field(
+        "evaluation",
+        description="training tests with batch statistics and active dropout, a common mistake",
+    )
+
+
+class Config(Section):
+    """Everything that one run is told: its controls, with the levels of its arm filled in."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()

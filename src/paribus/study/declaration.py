@@ -1,0 +1,123 @@
+"""What a store keeps of a study besides its runs: enough to analyse it without any engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paribus.study.config import Config
+from paribus.study.design import Arm, Design
+from paribus.study.problems import known_paths, show
+from paribus.study.rows import split_rows
+
+
+def declaration(design: Design, command: str) -> dict[str, Any]:
+    """Return a study as JSON-ready values: specification, arms, contrasts, controls, data."""
+    spec = design.spec
+    return {
+        "spec": spec.to_yaml(),
+        "outcome": design.outcome.name,
+        "margin": spec.margin,
+        "seeds": spec.seeds,
+        "factors": {f.label: [level.label for level in f.levels] for f in spec.arms_differ_in},
+        "arms": [_arm(design, arm) for arm in design.arms],
+        "contrasts": contrasts(design),
+        "controls": _controls(design),
+        "data": _data(design),
+        "engine": f"{design.engine.name} {design.engine.version} on {design.engine.device}",
+        "command": command,
+    }
+
+
+def contrasts(design: Design) -> list[dict[str, Any]]:
+    """Return the comparisons that a study asks for: arm and baseline by index, and their names.
+
+    All pairs; or each arm with the one that has the baseline's levels and otherwise its own.
+    """
+    arms, factors = design.arms, design.spec.arms_differ_in
+    if design.spec.contrasts == "pairs":
+        return [
+            _contrast(j, i, f"{arms[j].name} against {arms[i].name}", "")
+            for i in range(len(arms))
+            for j in range(i + 1, len(arms))
+        ]
+    by_levels = {tuple(arm.levels.items()): index for index, arm in enumerate(arms)}
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for baseline in design.spec.baselines:
+        compared = [f for f in factors if f.key in baseline]
+        others = [f for f in factors if f.key not in baseline]
+        for index, arm in enumerate(arms):
+            base = by_levels[tuple({**arm.levels, **baseline}.items())]
+            if base == index:
+                continue
+            own = ", ".join(f.phrase(arm.levels[f.key]) for f in compared)
+            theirs = ", ".join(baseline[f.key] for f in compared)
+            condition = " · ".join(f.phrase(arm.levels[f.key]) for f in others)
+            found.setdefault(
+                (index, base), _contrast(index, base, f"{own} against {theirs}", condition)
+            )
+    order = {text["varies"]: place for place, text in reversed(list(enumerate(found.values())))}
+    return sorted(found.values(), key=lambda one: order[one["varies"]])
+
+
+def _contrast(arm: int, baseline: int, varies: str, condition: str) -> dict[str, Any]:
+    return {"arm": arm, "baseline": baseline, "varies": varies, "condition": condition}
+
+
+def _arm(design: Design, arm: Arm) -> dict[str, Any]:
+    model = arm.config.model
+    words = [arm.network.summary()]
+    if arm.network.summary().count("-") > 1 or model.kind == "cnn":
+        words.append(model.activation if model.activation != "none" else "no activation")
+        if model.batch_norm != "none":
+            words.append(f"batch norm {model.batch_norm} the activation")
+        if model.dropout:
+            words.append(f"dropout {model.dropout:g}")
+    labels = {f.key: f.label for f in design.spec.arms_differ_in}
+    return {
+        "name": arm.name,
+        "levels": {labels[key]: level for key, level in arm.levels.items()},
+        "settings": _settings(arm),
+        "parameters": arm.network.parameters,
+        "architecture": ", ".join(words),
+    }
+
+
+def _settings(arm: Arm) -> dict[str, Any]:
+    """Return every setting of an arm by its dotted path."""
+    values = {}
+    for path in known_paths(Config):
+        section, _, name = path.partition(".")
+        values[path] = getattr(getattr(arm.config, section), name)
+    values["model.conv"] = [block.model_dump() for block in arm.config.model.conv]
+    values["model.hidden"] = arm.config.model.hidden and list(arm.config.model.hidden)
+    return values
+
+
+def _controls(design: Design) -> dict[str, str]:
+    """Return the settings that all arms share, as text; what does not apply is left out."""
+    all_settings = [_settings(arm) for arm in design.arms]
+    shared = {
+        path: value
+        for path, value in all_settings[0].items()
+        if all(other[path] == value for other in all_settings) and value is not None
+    }
+    if all(arm.config.model.kind != "cnn" for arm in design.arms):
+        shared.pop("model.conv", None)
+    return {path: show(value) for path, value in shared.items() if path != "data.source"}
+
+
+def _data(design: Design) -> dict[str, str]:
+    dataset, spec = design.dataset, design.spec
+    split = split_rows(dataset, spec.data, spec.seed)
+    official = " (the official test set)" if dataset.test_rows is not None else ""
+    target = f"{len(dataset.classes)} classes" if dataset.classes else "a number"
+    return {
+        "data set": dataset.name,
+        "rows": f"{dataset.rows:,}",
+        "inputs": " × ".join(map(str, dataset.shape)),
+        "target": target,
+        "training rows": f"{len(split.train):,}",
+        "validation rows": f"{len(split.validation):,}",
+        "test rows": f"{len(split.test):,}{official}",
+        "checksum": dataset.checksum,
+    }

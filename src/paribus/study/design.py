@@ -1,0 +1,185 @@
+"""The design of a study: its arms, its blocks, and every run with all that can change its result.
+
+Pure: the same specification and data always give the same design.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from paribus.data import Dataset
+from paribus.errors import SpecError
+from paribus.models.build import network
+from paribus.models.layers import BatchNorm, Network
+from paribus.study.config import Config
+from paribus.study.factors import Factor
+from paribus.study.outcomes import OUTCOMES, Outcome
+from paribus.study.rows import split_rows
+from paribus.study.source import put
+from paribus.study.spec import Spec
+
+
+@dataclass(frozen=True)
+class EngineId:
+    """What trains, as far as it can change a result."""
+
+    name: str
+    version: str
+    device: str  # "cpu" or "cuda"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One combination of levels, with the whole configuration that it stands for."""
+
+    name: str
+    levels: Mapping[str, str]  # factor key -> level label
+    config: Config
+    network: Network
+
+
+@dataclass(frozen=True)
+class Run:
+    """One arm in one block; `key` is a hash of all that can change its result."""
+
+    key: str
+    arm: int
+    block: int
+
+
+@dataclass(frozen=True)
+class Design:
+    """A study laid out: arms × blocks."""
+
+    spec: Spec
+    dataset: Dataset
+    engine: EngineId
+    outcome: Outcome
+    arms: tuple[Arm, ...]
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs, block by block, so that the arms of a block stand together."""
+        stems = [self._stem(arm) for arm in self.arms]
+        return tuple(
+            Run(hashlib.sha256(f"{stem}|{block}".encode()).hexdigest()[:32], arm, block)
+            for block in range(self.spec.seeds)
+            for arm, stem in enumerate(stems)
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of the whole study, its question and judgement included."""
+        content = [self.spec.model_dump(mode="json"), [run.key for run in self.runs]]
+        return hashlib.sha256(_canonical(content).encode()).hexdigest()[:32]
+
+    def _stem(self, arm: Arm) -> str:
+        # Settings at their default stay out, so that a new setting leaves old results valid.
+        config = arm.config.model_dump(mode="json", exclude_defaults=True)
+        config["data"] = {**config.get("data", {}), "source": self.dataset.checksum}
+        config["data"].pop("target", None)  # the checksum is of the numbers that are learned from
+        config["data"].pop("task", None)
+        engine = [self.engine.name, self.engine.version, self.engine.device]
+        return _canonical([config, self.spec.seed, engine])
+
+
+def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
+    """Lay out a study on its data; SpecError with every arm that cannot be trained or judged."""
+    problems: list[str] = []
+    arms: list[Arm] = []
+    split = split_rows(dataset, spec.data, spec.seed)
+    for levels in _combinations(spec.arms_differ_in):
+        name = _arm_name(spec.arms_differ_in, levels)
+        values = spec.settings()
+        for factor in spec.arms_differ_in:
+            level = factor.level(levels[factor.key])
+            assert level is not None
+            for path, value in level.settings.items():
+                put(values, path, value)
+        config = _resolved(Config.model_validate(values), dataset)
+        prefix = f"arm {name}: " if spec.arms_differ_in else ""
+        found = list(_conflicts(config, dataset))
+        try:
+            net = network(config.model, dataset.shape, dataset.outputs)
+        except ValueError as error:
+            found.append(str(error))
+        else:
+            found += _batch_norm_conflicts(config, net, len(split.train))
+            arms.append(Arm(name, levels, config, net))
+        problems += [prefix + text for text in found]
+    outcome = OUTCOMES[spec.outcome or _default_outcome(dataset)]
+    problems += _outcome_conflicts(spec, outcome, dataset)
+    if problems:
+        raise SpecError(problems)
+    return Design(spec, dataset, engine, outcome, tuple(arms))
+
+
+def _combinations(factors: tuple[Factor, ...]) -> Iterator[dict[str, str]]:
+    for combination in itertools.product(*(factor.levels for factor in factors)):
+        yield {f.key: level.label for f, level in zip(factors, combination, strict=True)}
+
+
+def _arm_name(factors: tuple[Factor, ...], levels: Mapping[str, str]) -> str:
+    return " · ".join(factor.phrase(levels[factor.key]) for factor in factors) or "the model"
+
+
+def _resolved(config: Config, dataset: Dataset) -> Config:
+    """Fill in the defaults that depend on the data and the model."""
+    scaling = config.data.scaling or ("unit" if dataset.kind == "image" else "standard")
+    regression = dataset.task == "regression" or config.model.kind == "linear"
+    loss = config.train.loss or ("mse" if regression else "cross-entropy")
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update={"scaling": scaling}),
+            "train": config.train.model_copy(update={"loss": loss}),
+        }
+    )
+
+
+def _conflicts(config: Config, dataset: Dataset) -> Iterator[str]:
+    train = config.train
+    if dataset.task == "regression" and train.loss != "mse":
+        yield f"train.loss must be mse for the numeric target of {dataset.name} (got {train.loss})"
+    if dataset.task == "regression" and config.model.kind == "logistic":
+        yield f"model.kind logistic needs classes, and the target of {dataset.name} is numeric"
+    if train.momentum and train.optimizer in ("adam", "adamw"):
+        yield (
+            f"train.momentum must be 0 for {train.optimizer}, which has beta1 "
+            f"(got {train.momentum:g})"
+        )
+    if train.nesterov and (train.optimizer != "sgd" or not train.momentum):
+        yield "train.nesterov needs train.optimizer sgd with a momentum above 0"
+
+
+def _batch_norm_conflicts(config: Config, net: Network, rows: int) -> Iterator[str]:
+    size = config.train.batch_size
+    if rows % size == 1 % size and any(isinstance(layer, BatchNorm) for layer in net.layers):
+        yield (
+            f"train.batch_size {size} leaves one row for the last of the batches of {rows} rows, "
+            f"and batch normalisation needs at least 2: choose another size"
+        )
+
+
+def _default_outcome(dataset: Dataset) -> str:
+    return "test_accuracy" if dataset.task == "classification" else "test_rmse"
+
+
+def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterator[str]:
+    measure = outcome.name.partition("_")[2]
+    regression = dataset.task == "regression"
+    if (measure == "accuracy" and regression) or (measure in ("rmse", "r2") and not regression):
+        yield (
+            f"outcome {outcome.name} does not fit the {dataset.task} of {dataset.name}: "
+            f"use {_default_outcome(dataset)} or test_loss"
+        )
+    if outcome.name.startswith("validation") and not spec.data.validation:
+        yield f"outcome {outcome.name} needs data.validation above 0"
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,187 @@
+"""What will run, together and where, and about what it costs; nothing is trained here."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import psutil
+
+from paribus.engines.base import Task
+from paribus.errors import RunError
+from paribus.study.design import Design
+from paribus.study.rows import split_rows
+
+MEMORY_SHARE = 0.7
+"""Of the memory that is free, the share that a study may take."""
+
+_CACHE_BYTES = 32e6  # of one stack on a CPU: larger ones gain nothing, and lose more to a kill
+_COPIES = 4  # weights, gradients and two moments of the optimizer
+_EFFICIENCY = 0.8  # of the matrix-product rate, as far as this engine was seen to reach it
+_SECONDS_PER_OPERATION = 12e-6  # overhead of one small operation on one layer
+_BYTES_PER_WEIGHT_STEP = 40  # that an optimizer step and the gradients move
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one shape: what can be trained as one program, and how it is cut into stacks."""
+
+    label: str
+    runs: int
+    stack: int  # members per stack
+    flops: float  # of one run
+    bytes: float  # of one member in a stack
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study laid out on this machine.
+
+    `stacks` holds the tasks that are still to be trained; `seconds` and `bytes` estimate what they
+    take, all workers together.
+    """
+
+    design: Design
+    groups: tuple[Group, ...]
+    stacks: tuple[list[Task], ...]
+    workers: int
+    finished: int
+    seconds: float
+    bytes: float
+
+    @property
+    def to_train(self) -> int:
+        """The number of runs that are still to be trained."""
+        return sum(map(len, self.stacks))
+
+
+def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
+    """Cut the unfinished runs of a design into stacks for a number of workers.
+
+    Arms that are the same run are trained once. Raises RunError where not even one member fits
+    into the memory that is free.
+    """
+    tasks = _tasks(design, finished)
+    groups: dict[Hashable, list[Task]] = defaultdict(list)
+    for task in tasks:
+        groups[_signature(task)].append(task)
+    on_cpu = design.engine.device == "cpu"
+    dataset_bytes = design.dataset.features.nbytes * (1 if design.dataset.kind == "image" else 2)
+    free = psutil.virtual_memory().available * MEMORY_SHARE
+    described, stacks, seconds, largest = [], [], 0.0, 0.0
+    for members in groups.values():
+        first = members[0]
+        state, activations = _bytes(first)
+        room = free / workers - dataset_bytes
+        most = int(room // (state + activations))
+        if most < 1:
+            need = (state + activations + dataset_bytes) / 1e9
+            raise RunError(
+                f"one run of this size needs {need:.1f} GB, and {free / workers / 1e9:.1f} GB are "
+                f"free for each of {workers} workers: close other programs, use fewer workers or "
+                f"a smaller model"
+            )
+        size = min(most, -(-len(members) // workers))
+        if on_cpu:
+            size = max(1, min(size, int(_CACHE_BYTES // (state + activations))))
+        parts = -(-len(members) // size)
+        size = -(-len(members) // parts)  # even stacks
+        cut = [members[i : i + size] for i in range(0, len(members), size)]
+        stacks += cut
+        flops = _flops(first, design)
+        described.append(Group(_label(first), len(members), size, flops, state + activations))
+        seconds += sum(_seconds(part, flops, design) for part in cut) / min(
+            workers, len(groups) * len(cut)
+        )
+        largest = max(largest, size * (state + activations))
+    used = min(workers, len(stacks))
+    return Plan(
+        design,
+        tuple(described),
+        tuple(stacks),
+        used,
+        len(design.runs) - sum(1 for run in design.runs if run.key not in finished),
+        seconds,
+        used * (dataset_bytes + largest),
+    )
+
+
+def _tasks(design: Design, finished: Collection[str]) -> list[Task]:
+    tasks = {}
+    for run in design.runs:
+        if run.key not in finished:
+            arm = design.arms[run.arm]
+            tasks[run.key] = Task(run.key, arm.config, arm.network, design.spec.seed, run.block)
+    return list(tasks.values())
+
+
+def _signature(task: Task) -> Hashable:
+    """Return what tasks must share to be trained as one stack."""
+    train = task.config.train
+    alike = (train.epochs, train.batch_size, train.loss, train.shuffle, train.log_every)
+    return task.network, alike, task.config.data, task.config.evaluate
+
+
+def _label(task: Task) -> str:
+    train = task.config.train
+    norm = task.config.model.batch_norm
+    parts = [task.network.summary(), f"batch {train.batch_size}", f"{train.epochs} epochs"]
+    if norm != "none":
+        parts.insert(1, f"batch norm {norm}")
+    if task.network.dropout_shapes:
+        parts.insert(-2, "dropout")
+    return ", ".join(parts)
+
+
+def _bytes(task: Task) -> tuple[float, float]:
+    """Return what one member holds: its weights with their optimizer, and its activations."""
+    rows = max(task.config.train.batch_size, 1000 if len(task.network.input_shape) == 1 else 256)
+    return (
+        task.network.parameters * 4.0 * _COPIES,
+        task.network.activations() * rows * 4.0,
+    )
+
+
+def _flops(task: Task, design: Design) -> float:
+    """Return the operations of one run: forward and twice that backward, and the tests."""
+    split = split_rows(design.dataset, task.config.data, task.seed)
+    tested = len(split.test) + len(split.validation)
+    rows = 3 * len(split.train) + tested
+    return float(task.network.flops()) * rows * task.config.train.epochs
+
+
+def _seconds(part: list[Task], flops: float, design: Design) -> float:
+    """Return about how long one worker trains a stack."""
+    first = part[0]
+    rows = len(split_rows(design.dataset, first.config.data, first.seed).train)
+    steps = first.config.train.epochs * -(-rows // first.config.train.batch_size)
+    rate, bandwidth = machine_rates()
+    products = flops * len(part) / (rate * _EFFICIENCY)
+    moved = steps * len(part) * first.network.parameters * _BYTES_PER_WEIGHT_STEP / bandwidth
+    operations = steps * (len(first.network.layers) * 6 + 12 + 2 * len(part))
+    return products + moved + operations * _SECONDS_PER_OPERATION
+
+
+@cache
+def machine_rates() -> tuple[float, float]:
+    """Return this machine's rates per core: FLOP/s of a matrix product, bytes/s of a copy.
+
+    A measurement of a few hundredths of a second: good for "about 9 minutes", not for a claim.
+    """
+    a = np.random.default_rng(0).random((512, 512), np.float32)
+    big = np.zeros(4_000_000, np.float32)
+    a @ a, big.copy()
+    products, copies = [], []
+    for _ in range(5):
+        start = time.perf_counter()
+        a @ a
+        middle = time.perf_counter()
+        big.copy()
+        products.append(middle - start)
+        copies.append(time.perf_counter() - middle)
+    cores = psutil.cpu_count(logical=False) or 1
+    return 2 * 512**3 / min(products) / cores, 2 * big.nbytes / min(copies)

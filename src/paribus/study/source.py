@@ -1,0 +1,148 @@
+"""Where a study's specification comes from: YAML text that remembers its line numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from paribus.errors import SpecError
+
+Path_ = tuple[str | int, ...]
+
+
+@dataclass
+class Source:
+    """A specification as it was written: plain values, and the line of each path.
+
+    `values` is what the text says; `lines` maps a path of keys to its line, counted from 1;
+    `origin` names the place in messages ("study.yaml", "Study(...)").
+    """
+
+    values: dict[str, Any]
+    origin: str
+    lines: dict[Path_, int] = field(default_factory=dict)
+    overrides: set[Path_] = field(default_factory=set)
+
+    def where(self, path: Path_) -> str:
+        """Return ' in study.yaml, line 7' for a path or its nearest parent that has a line."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.overrides:
+                return " in an override"
+            if path[:end] in self.lines:
+                return f" in {self.origin}, line {self.lines[path[:end]]}"
+        return f" in {self.origin}"
+
+    def set(self, dotted: str, value: Any) -> None:
+        """Replace the value at a dotted path, making the sections on the way."""
+        put(self.values, dotted, value)
+        head, _, rest = dotted.partition(".")
+        self.overrides.add((head, rest) if head == "factors" else tuple(dotted.split(".")))
+
+
+def put(values: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set `values` at a dotted path; a data set named by a plain word becomes a section."""
+    *sections, last = dotted.split(".")
+    if sections[:1] == ["factors"]:  # the names of factors are dotted paths themselves
+        sections, last = ["factors"], dotted.removeprefix("factors.")
+    for name in sections:
+        inner = values.get(name)
+        if name == "data" and isinstance(inner, str):
+            inner = {"source": inner}
+        values[name] = dict(inner) if isinstance(inner, Mapping) else {}
+        values = values[name]
+    values[last] = value
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML by the rules of YAML 1.2: `no` is a word, `1e-3` a number, no key twice."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":float"))]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+    list("-+.0123456789"),
+)
+
+
+def parse_value(text: str) -> Any:
+    """Return the value that a piece of YAML stands for, as `--set KEY=VALUE` takes it."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise SpecError(f"{text!r} is not a value: {_reason(error)}") from error
+
+
+def parse(text: str, origin: str) -> Source:
+    """Read a specification from YAML text; SpecError with the line where it is broken."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        lines: dict[Path_, int] = {}
+        repeated: list[str] = []
+        if node is not None:
+            _note_lines(node, (), lines, repeated)
+        if repeated:
+            raise SpecError([problem.format(origin=origin) for problem in repeated])
+        values = loader.construct_document(node) if node is not None else None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise SpecError(f"{origin} is not valid YAML: {_reason(error)}") from error
+    except ValueError as error:  # a date such as 2026-13-45
+        raise SpecError(f"{origin} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise SpecError(
+            f"{origin} must hold settings such as 'question:' and 'factors:' "
+            f"(got {'nothing' if values is None else type(values).__name__})"
+        )
+    return Source(values, origin, lines)
+
+
+def read(path: Path) -> Source:
+    """Read a specification file; SpecError where it is missing or cannot be read as text."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path} is not a text file (UTF-8): {error.reason}") from error
+
+
+def _note_lines(node: yaml.Node, path: Path_, lines: dict[Path_, int], repeated: list[str]) -> None:
+    # Aliases can blow a short text up without bound: stop before the values are built.
+    if len(path) > 50 or len(lines) > 100_000:
+        raise yaml.YAMLError("nested too deeply, or too long")
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            inner = (*path, str(key.value))
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                name = ".".join(map(str, inner)).replace("{", "{{").replace("}", "}}")
+                repeated.append(f"{name} is given twice in {{origin}}, line {line}")
+            seen.add(key.value)
+            lines[inner] = line
+            _note_lines(value, inner, lines, repeated)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[(*path, index)] = value.start_mark.line + 1
+            _note_lines(value, (*path, index), lines, repeated)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem or error.context}, line {error.problem_mark.line + 1}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,272 @@
+"""A study's specification: the question, the controls, the factors, and how it is judged.
+
+Read from YAML, from a built-in study or from Python values; validated whole, so that every
+problem is reported at once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, PrivateAttr, ValidationError
+
+from paribus.errors import SpecError, nearest
+from paribus.study.config import Config, Number, Text, Whole
+from paribus.study.factors import Factor, level_label, read_factor
+from paribus.study.outcomes import OUTCOMES
+from paribus.study.problems import known_paths, sentence, show
+from paribus.study.source import Path_, Source, parse, put, read
+
+Baseline = Annotated[dict[str, Any], Field(min_length=1)]
+
+
+class Spec(Config):
+    """A whole study; the sections data, model, train and evaluate are its controls."""
+
+    name: Text = Field("study", min_length=1, max_length=100, pattern=r"^[\w][\w .+-]*$")
+    question: Text = Field(min_length=1, description="what the study answers")
+    reference: Text | None = Field(None, description="where the question comes from")
+    factors: dict[str, list[Any] | dict[str, Any]] = Field(
+        {}, description="what the arms differ in: dotted path -> levels, or name -> named levels"
+    )
+    seeds: Whole = Field(10, ge=1, le=100_000, description="blocks: one run per arm and seed")
+    seed: Whole = Field(0, ge=0, description="the root of all random numbers")
+    outcome: Text | None = Field(None, description="by default test_accuracy or test_rmse")
+    margin: Number | None = Field(None, gt=0, description="the smallest difference that matters")
+    baseline: Baseline | list[Baseline] | None = Field(
+        None,
+        description="levels that others are compared with, at equal levels of all other factors; "
+        "by default the first level of every factor",
+    )
+    contrasts: Literal["baseline", "pairs"] = Field(
+        "baseline", description="compare arms with their baseline, or all pairs"
+    )
+    presets: dict[str, dict[str, Any]] = Field(
+        {}, description="settings for particular data sets: name -> {dotted path: value}"
+    )
+
+    _factors: tuple[Factor, ...] = PrivateAttr(())
+    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def arms_differ_in(self) -> tuple[Factor, ...]:
+        """The factors, read and checked."""
+        return self._factors
+
+    @property
+    def baselines(self) -> list[dict[str, str]]:
+        """Each baseline as factor key -> level label."""
+        if self.baseline is None:
+            return [{f.key: f.levels[0].label for f in self._factors}] if self._factors else []
+        given = [self.baseline] if isinstance(self.baseline, dict) else self.baseline
+        named = {name: f.key for f in self._factors for name in (f.label, f.key)}
+        return [{named[key]: level_label(level) for key, level in one.items()} for one in given]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the controls as nested plain values, without the levels of any arm."""
+        return {name: getattr(self, name).model_dump(mode="json") for name in Config.model_fields}
+
+    def to_yaml(self) -> str:
+        """Return the specification as written, with presets and overrides applied."""
+        written = {k: v for k, v in self._written.items() if k != "presets"}
+        return yaml.safe_dump(_plain(written), sort_keys=False, allow_unicode=True, width=90)
+
+
+def builtin_names() -> list[str]:
+    """Return the names of the built-in studies."""
+    folder = resources.files("paribus") / "studies"
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name[-5:] == ".yaml")
+
+
+def load(study: str, overrides: Mapping[str, Any] | None = None) -> Spec:
+    """Return the specification of a built-in study by its name, or of a YAML file by its path.
+
+    `overrides` maps dotted paths to values that replace what is written. Raises SpecError with
+    every problem found.
+    """
+    builtin = builtin_names()
+    if study in builtin:
+        text = (resources.files("paribus") / "studies" / f"{study}.yaml").read_text("utf-8")
+        source = parse(text, f"the built-in study {study}")
+        source.values.setdefault("name", study)
+    elif Path(study).suffix in (".yaml", ".yml") or Path(study).exists():
+        source = read(Path(study))
+        source.values.setdefault("name", Path(study).stem)
+    else:
+        raise SpecError(
+            f"{study} is neither a built-in study nor a file{nearest(study, builtin)}; "
+            f"built-in are {', '.join(builtin)}"
+        )
+    return validate(source, overrides)
+
+
+def from_values(values: Mapping[str, Any], origin: str = "Study(...)") -> Spec:
+    """Return the specification made of plain Python values; SpecError with every problem."""
+    return validate(Source(_plain(dict(values)), origin))
+
+
+def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec:
+    """Check a specification whole and return it; SpecError holds every problem, in their order."""
+    source.values = copy.deepcopy(source.values)
+    if isinstance(source.values.get("data"), str):
+        source.values["data"] = {"source": source.values["data"]}
+    problems: list[tuple[int, str]] = []  # line, text
+    _apply_preset(source, overrides or {})
+    for path, value in (overrides or {}).items():
+        source.set(path, value)
+    known = known_paths(Spec)
+
+    def report(text: str) -> None:
+        line = text.rpartition(", line ")[2]
+        problems.append((int(line) if line.isdigit() else 0, text))
+
+    spec: Spec | None = None
+    try:
+        spec = Spec.model_validate(source.values)
+    except ValidationError as error:
+        for one in _plainest(error):
+            report(sentence(one, known, source))
+    factors = _check_factors(source, report)
+    _check_judgement(source, factors, report)
+    if problems or spec is None:
+        in_order = sorted(problems, key=lambda problem: problem[0])
+        raise SpecError(list(dict.fromkeys(text for _, text in in_order)))
+    spec._factors = tuple(factors)
+    spec._written = source.values
+    return spec
+
+
+def _apply_preset(source: Source, overrides: Mapping[str, Any]) -> None:
+    data = source.values.get("data")
+    name = overrides.get("data.source", data.get("source") if isinstance(data, dict) else None)
+    presets = source.values.get("presets")
+    preset = presets.get(name) if isinstance(presets, dict) else None
+    for path, value in preset.items() if isinstance(preset, dict) else ():
+        put(source.values, str(path), value)
+        source.lines[tuple(str(path).split("."))] = source.lines.get(("presets", name, path), 0)
+
+
+def _plainest(error: ValidationError) -> list[Any]:
+    """Return pydantic's findings without the branches of a union that nobody meant."""
+    found: dict[Path_, Any] = {}
+    for one in error.errors(include_url=False):
+        loc = tuple(p for p in one["loc"] if not (isinstance(p, str) and "[" in p))
+        one["loc"] = loc
+        found.setdefault(loc, one)
+    return list(found.values())
+
+
+def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor]:
+    """Read every factor, and try each of its levels on the controls by itself."""
+    written = source.values.get("factors")
+    if not isinstance(written, dict):
+        return []
+    settings = known_paths(Config)
+    base = {key: source.values[key] for key in Config.model_fields if key in source.values}
+    already = _config_problems(base)
+    factors: list[Factor] = []
+    owner: dict[str, str] = {}
+    for key, levels in written.items():
+        place = source.where(("factors", key))
+        if key not in settings and (("." in key and " " not in key) or isinstance(levels, list)):
+            hint = nearest(key, settings)
+            report(f"factors.{key}: there is no such setting{hint}{place}")
+            continue
+        try:
+            factor = read_factor(key, levels, key in settings)
+        except ValueError as error:
+            report(f"factors.{key} {error}{place}")
+            continue
+        factors.append(factor)
+        for index, level in enumerate(factor.levels):
+            at: Path_ = ("factors", key, index if isinstance(levels, list) else level.label)
+            for path, value in level.settings.items():
+                if path not in settings:
+                    hint = nearest(path, settings)
+                    report(
+                        f"factors.{key}.{level.label}: there is no setting {path}{hint}"
+                        f"{source.where((*at, path))}"
+                    )
+                    continue
+                if path.startswith("data.") and path != "data.scaling":
+                    report(
+                        f"factors.{key}: {path} cannot be a factor, because all arms of a block "
+                        f"share their rows{place}"
+                    )
+                    continue
+                if owner.setdefault(path, key) != key:
+                    report(f"factors.{key} sets {path}, as {owner[path]} does already{place}")
+                trial = copy.deepcopy(base)
+                put(trial, path, value)
+                for loc, one in _config_problems(trial).items():
+                    if loc not in already or ".".join(map(str, loc)).startswith(path):
+                        report(f"factors: {sentence(one, settings, source, (*at, path))}")
+    labels = [factor.label for factor in factors]
+    return [Factor(f.key, f.key, f.levels) if labels.count(f.label) > 1 else f for f in factors]
+
+
+def _config_problems(values: dict[str, Any]) -> dict[Path_, Any]:
+    try:
+        Config.model_validate(values)
+    except ValidationError as error:
+        return {one["loc"]: one for one in _plainest(error)}
+    return {}
+
+
+def _check_judgement(
+    source: Source, factors: Sequence[Factor], report: Callable[[str], None]
+) -> None:
+    """Check that the outcome exists and that every baseline names factors and levels there are."""
+    outcome = source.values.get("outcome")
+    if isinstance(outcome, str) and outcome not in OUTCOMES:
+        hint = nearest(outcome, list(OUTCOMES)) or f"; known are {', '.join(OUTCOMES)}"
+        report(f"outcome {outcome} is not known{hint}{source.where(('outcome',))}")
+    given = source.values.get("baseline")
+    complete = isinstance(source.values.get("factors", {}), dict) and len(factors) == len(
+        source.values.get("factors", {})
+    )
+    for one in given if isinstance(given, list) else [given]:
+        if not isinstance(one, dict) or not complete:
+            continue
+        for key, level in one.items():
+            place = source.where(("baseline", key))
+            factor = _factor_named(factors, str(key))
+            if factor is None:
+                names = [f.key for f in factors] + [f.label for f in factors]
+                report(f"baseline: there is no factor {key}{nearest(str(key), names)}{place}")
+            elif factor.level(level_label(level)) is None:
+                labels = [lv.label for lv in factor.levels]
+                report(
+                    f"baseline: {key} has no level {show(level)} (its levels are "
+                    f"{', '.join(labels)}){place}"
+                )
+
+
+def _factor_named(factors: Sequence[Factor], name: str) -> Factor | None:
+    return next((f for f in factors if name in (f.key, f.label)), None)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value made of what YAML can say: tuples as lists, NumPy numbers as Python's."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of study files; a plain name may stand for the data section."""
+    schema = Spec.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Paribus study"
+    data = schema["properties"]["data"]
+    schema["properties"]["data"] = {"anyOf": [{"type": "string"}, data]}
+    return schema

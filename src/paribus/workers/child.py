@@ -1,0 +1,59 @@
+"""A worker process: `python -m paribus.workers.child`, driven through its standard streams."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from queue import SimpleQueue
+from typing import IO
+
+from paribus.workers.messages import Begin, EpochDone, StackDone, Train, receive, send
+
+
+def main() -> None:
+    """Train the stacks that arrive on standard input, one after another, until it closes."""
+    # Ctrl-C reaches the whole process group: the driver decides what becomes of its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with os.fdopen(os.dup(0), "rb") as inbox, os.fdopen(os.dup(1), "wb") as outbox:
+        os.dup2(2, 1)  # whatever a library prints must not end up among the messages
+        _serve(inbox, outbox)
+
+
+def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
+    begin: Begin = receive(inbox)
+    orders: SimpleQueue[Train] = SimpleQueue()
+    threading.Thread(target=_listen, args=(inbox, orders), daemon=True).start()
+
+    from paribus.engines.stacked.engine import StackedEngine
+
+    engine = StackedEngine(begin.device)
+    while True:
+        order = orders.get()
+        try:
+            for record in engine.train(
+                order.tasks,
+                begin.dataset,
+                keep_weights=begin.keep_weights,
+                epoch_done=lambda runs: send(outbox, EpochDone(runs)),
+            ):
+                send(outbox, record)
+        except Exception as error:  # whatever it is becomes a stored reason
+            reason = f"{type(error).__name__}: {error}"
+            send(outbox, StackDone(reason, traceback.format_exc()))
+        else:
+            send(outbox, StackDone())
+
+
+def _listen(inbox: IO[bytes], orders: SimpleQueue[Train]) -> None:
+    """Take orders while another thread trains; when the driver is gone, so is this worker."""
+    try:
+        while True:
+            orders.put(receive(inbox))
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

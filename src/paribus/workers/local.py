@@ -1,0 +1,154 @@
+"""Workers on this machine: one single-thread process per core."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from pickle import UnpicklingError
+from queue import SimpleQueue
+from typing import Any
+
+from paribus.data import Dataset
+from paribus.engines.base import Record, Task
+from paribus.workers.environment import REPRODUCIBLE
+from paribus.workers.messages import Begin, EpochDone, StackDone, Train, receive, send
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class LocalWorkers:
+    """Trains stacks in processes of their own and hands back events as they come.
+
+    A context manager: leaving it ends the processes. A stack whose worker dies or whose training
+    raises gives a failed record for each of its unfinished runs; the other stacks go on.
+    """
+
+    def __init__(self, count: int, dataset: Dataset, device: str, keep_weights: bool):
+        self.count = count
+        self.begin = Begin(dataset, device, keep_weights)
+        self.workers: list[_Worker] = []
+        self.events: SimpleQueue[tuple[_Worker, Any]] = SimpleQueue()
+
+    def __enter__(self) -> LocalWorkers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            worker.end()
+
+    def run(
+        self, stacks: Sequence[list[Task]], wanted: Callable[[list[Task]], list[Task]]
+    ) -> Iterator[Record | EpochDone]:
+        """Train all stacks; yield records and finished epochs in the order in which they come.
+
+        `wanted` is asked just before a stack starts which of its runs are still to be trained.
+        """
+        waiting = deque(stacks)
+        busy = 0
+        for _ in range(min(self.count, len(stacks))):
+            worker = _Worker(self.begin, self.events)
+            self.workers.append(worker)
+            busy += self._next(worker, waiting, wanted)
+        while busy:
+            worker, event = self.events.get()
+            if isinstance(event, Record):
+                worker.unfinished.pop(event.key, None)
+                yield event
+            elif isinstance(event, EpochDone):
+                yield event
+            else:  # a StackDone, or None when the process is gone
+                busy -= worker.busy
+                worker.busy = False
+                yield from _failures(worker, event)
+                if event is None:
+                    worker.end()
+                    self.workers.remove(worker)
+                    if waiting:
+                        worker = _Worker(self.begin, self.events)
+                        self.workers.append(worker)
+                busy += self._next(worker, waiting, wanted)
+
+    def _next(
+        self,
+        worker: _Worker,
+        waiting: deque[list[Task]],
+        wanted: Callable[[list[Task]], list[Task]],
+    ) -> int:
+        """Give a worker the next stack that has something left to train; 1 if there was one."""
+        while waiting:
+            tasks = wanted(waiting.popleft())
+            if tasks:
+                worker.train(tasks)
+                return 1
+        return 0
+
+
+def _failures(worker: _Worker, event: StackDone | None) -> Iterator[Record]:
+    """Yield a failed record for every run that its worker left unfinished."""
+    reason = event.error if event is not None else worker.last_words()
+    for key in list(worker.unfinished):
+        yield Record(key, "failed", reason or "the engine gave no record")
+    worker.unfinished.clear()
+
+
+class _Worker:
+    """One worker process, with a thread that turns what it says into events."""
+
+    def __init__(self, begin: Begin, events: SimpleQueue[tuple[_Worker, Any]]):
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115, closed in `end`
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "paribus.workers.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            env={**os.environ, **REPRODUCIBLE},
+        )
+        self.events = events
+        self.unfinished: dict[str, Task] = {}
+        self.busy = False
+        self._send(begin)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def train(self, tasks: list[Task]) -> None:
+        self.busy = True
+        self.unfinished = {task.key: task for task in tasks}
+        self._send(Train(tasks))
+
+    def _send(self, message: Begin | Train) -> None:
+        assert self.process.stdin is not None
+        try:
+            send(self.process.stdin, message)
+        except OSError:  # the process is gone: `_listen` says so
+            return
+
+    def last_words(self) -> str:
+        """Say how the process ended, with the end of what it wrote to standard error."""
+        code = self.process.wait()
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        self.errors.seek(0)
+        said = self.errors.read().decode(errors="replace").strip()[-500:]
+        hint = " (out of memory, perhaps)" if code == -9 else ""
+        return f"its worker process ended {how}{hint}" + (f": {said}" if said else "")
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.errors.close()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        try:
+            while True:
+                self.events.put((self, receive(self.process.stdout)))
+        except (EOFError, OSError, ValueError, UnpicklingError):
+            self.events.put((self, None))

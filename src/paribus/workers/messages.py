@@ -1,0 +1,55 @@
+"""What a driver and its workers say to each other: pickled messages over pipes."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import IO, Any
+
+from paribus.data import Dataset
+from paribus.engines.base import Record, Task
+
+
+@dataclass(frozen=True)
+class Begin:
+    """First to a worker: the data and the device for all its stacks."""
+
+    dataset: Dataset
+    device: str
+    keep_weights: bool
+
+
+@dataclass(frozen=True)
+class Train:
+    """To a worker: train these tasks as one stack."""
+
+    tasks: list[Task]
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """From a worker: so many runs went through one more epoch."""
+
+    runs: int
+
+
+@dataclass(frozen=True)
+class StackDone:
+    """From a worker: the stack is finished; `error` says why it could not be, `trace` where."""
+
+    error: str = ""
+    trace: str = ""
+
+
+Message = Begin | Train | EpochDone | StackDone | Record
+
+
+def send(stream: IO[bytes], message: Message) -> None:
+    """Write one message."""
+    pickle.dump(message, stream, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> Any:
+    """Return the next message; EOFError when the other side is gone."""
+    return pickle.load(stream)

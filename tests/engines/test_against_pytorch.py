@@ -1,0 +1,254 @@
+"""The stacked engine does the maths of a plain `nn.Module` and `torch.optim` loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from paribus.data import Dataset, fit_scaling, load
+from paribus.engines.base import Task
+from paribus.engines.stacked.stack import Stack
+from paribus.engines.torch import build, state_dict
+from paribus.models.weights import initial_weights
+from paribus.study.rows import split_rows
+from paribus.study.seeds import generator
+from tests.engines.tasks import tasks_of
+
+OPTIMIZERS = {
+    "sgd": ({"optimizer": "sgd"}, lambda p: torch.optim.SGD(p, 0.001)),
+    "momentum": (
+        {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.01},
+        lambda p: torch.optim.SGD(p, 0.001, momentum=0.9, weight_decay=0.01),
+    ),
+    "nesterov": (
+        {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
+        lambda p: torch.optim.SGD(p, 0.001, momentum=0.9, nesterov=True),
+    ),
+    "rmsprop": (
+        {"optimizer": "rmsprop", "weight_decay": 0.01, "momentum": 0.5, "smoothing": 0.95},
+        lambda p: torch.optim.RMSprop(p, 0.001, alpha=0.95, weight_decay=0.01, momentum=0.5),
+    ),
+    "adam": (
+        {"optimizer": "adam", "weight_decay": 0.01, "epsilon": 1e-7},
+        lambda p: torch.optim.Adam(p, 0.001, weight_decay=0.01, eps=1e-7),
+    ),
+    "adamw": (
+        {"optimizer": "adamw", "weight_decay": 0.1, "beta1": 0.8, "beta2": 0.99},
+        lambda p: torch.optim.AdamW(p, 0.001, betas=(0.8, 0.99), weight_decay=0.1),
+    ),
+}
+
+CNN = {
+    "kind": "cnn",
+    "conv": [{"channels": 4, "kernel": 3}, {"channels": 5, "kernel": 2, "pool": 1}],
+    "hidden": [20],
+}
+NETWORKS = {
+    "mlp": {"hidden": [40, 20]},
+    "mlp, batch norm after": {"hidden": [40], "batch_norm": "after"},
+    "mlp, batch norm before, tanh": {"hidden": [40], "batch_norm": "before", "activation": "tanh"},
+    "mlp, sigmoid": {"hidden": [40], "activation": "sigmoid"},
+    "cnn": CNN,
+    "cnn, batch norm": {**CNN, "batch_norm": "after"},
+}
+
+
+def plain_epoch(task: Task, dataset: Dataset, make_optimizer: object) -> tuple[list[float], list]:
+    """Train an epoch as a person would; return the loss of each step and the first gradients."""
+    config = task.config
+    module = build(task.network)
+    weights = initial_weights(task.network, config.model.init, task.seed, task.block)
+    module.load_state_dict(state_dict(task.network, weights), strict=False)
+    optimizer = make_optimizer(module.parameters())
+    split = split_rows(dataset, config.data, task.seed)
+    scaling = fit_scaling(dataset, split.train, config.data.scaling)
+    order = generator(task.seed, "batches 0", task.block).permutation(len(split.train))
+    module.train()
+    losses, first = [], []
+    for rows in np.array_split(
+        split.train[order], range(config.train.batch_size, len(order), config.train.batch_size)
+    ):
+        x = torch.from_numpy(scaling.apply(dataset.features[rows]))
+        y = torch.from_numpy(dataset.targets[rows])
+        outputs = module(x)
+        if config.train.loss == "mse":
+            loss = F.mse_loss(outputs, F.one_hot(y, dataset.outputs).float())
+        elif config.train.loss == "softmax-cross-entropy":
+            loss = F.cross_entropy(torch.softmax(outputs, 1), y)
+        else:
+            loss = F.cross_entropy(outputs, y)
+        optimizer.zero_grad()
+        loss.backward()
+        if not first:
+            first = [p.grad.clone() for p in module.parameters()]
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, first
+
+
+def stacked_epoch(task: Task, dataset: Dataset) -> tuple[list[float], list]:
+    """Do the same with a stack of one."""
+    stack = Stack([task], dataset, torch.device("cpu"))
+    losses, first = [], []
+    for rows in stack.batches.epoch(0):
+        batch, gradients = stack.gradients(rows)
+        if not first:
+            arrays = {name: g[0].numpy() for name, g in gradients.items()}
+            first = list(state_dict(task.network, arrays).values())
+        for optimizer in stack.optimizers:
+            optimizer.step(gradients)
+        stack.step += 1
+        losses.append(batch.losses.mean().item())
+    return losses, first
+
+
+def assert_alike(task: Task, dataset: Dataset, make_optimizer: object) -> None:
+    plain, plain_gradients = plain_epoch(task, dataset, make_optimizer)
+    stacked, stacked_gradients = stacked_epoch(task, dataset)
+    for ours, theirs in zip(stacked_gradients, plain_gradients, strict=True):
+        difference = torch.linalg.norm(ours - theirs) / torch.linalg.norm(theirs)
+        # Batch norm makes the gradient of a bias before it zero but for rounding.
+        assert difference < 1e-5 or torch.linalg.norm(theirs) < 1e-6
+    np.testing.assert_allclose(stacked, plain, rtol=1e-4)
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
+def test_the_first_epoch_equals_a_plain_loop(network: dict, optimizer: tuple) -> None:
+    settings, make_optimizer = optimizer
+    tasks, dataset = tasks_of(
+        model=network,
+        train={"epochs": 1, "batch_size": 100, "learning_rate": 0.001, **settings},
+        seeds=1,
+    )
+    assert_alike(tasks[0], dataset, make_optimizer)
+
+
+@pytest.mark.parametrize("loss", ["mse", "softmax-cross-entropy"])
+def test_other_losses_equal_a_plain_loop(loss: str) -> None:
+    settings, make_optimizer = OPTIMIZERS["momentum"]
+    train = {"epochs": 1, "batch_size": 100, "learning_rate": 0.001, "loss": loss, **settings}
+    tasks, dataset = tasks_of(model={"hidden": [30]}, train=train, seeds=1)
+    assert_alike(tasks[0], dataset, make_optimizer)
+
+
+@pytest.mark.parametrize("scaling", ["none", "unit", "symmetric", "standard"])
+def test_every_scaling_equals_a_plain_loop(scaling: str) -> None:
+    settings, make_optimizer = OPTIMIZERS["adam"]
+    tasks, dataset = tasks_of(
+        data="digits",
+        model={"hidden": [30]},
+        train={"epochs": 1, "batch_size": 100, "learning_rate": 0.001, **settings},
+        factors={"data.scaling": [scaling, "unit" if scaling != "unit" else "none"]},
+        seeds=1,
+    )
+    assert tasks[0].config.data.scaling == scaling
+    assert_alike(tasks[0], dataset, make_optimizer)
+
+
+def test_the_default_cnn_on_28_by_28_pixels_equals_a_plain_loop() -> None:
+    settings, make_optimizer = OPTIMIZERS["adam"]
+    digits = load("digits")
+    images = np.kron(digits.features[:300, :, :7, :7], np.ones((1, 1, 4, 4), np.uint8))
+    dataset = Dataset(
+        "large digits",
+        "classification",
+        images,
+        digits.targets[:300],
+        classes=digits.classes,
+        value_range=(0, 16),
+    )
+    train = {"epochs": 1, "batch_size": 64, "learning_rate": 0.001, **settings}
+    tasks, _ = tasks_of(dataset=dataset, model={"kind": "cnn"}, train=train, seeds=1)
+    shapes = tasks[0].network.parameter_shapes()
+    assert [shape for name, shape in shapes.items() if "weight" in name] == [
+        (16, 1, 5, 5),
+        (32, 16, 5, 5),
+        (512, 120),
+        (120, 84),
+        (84, 10),
+    ]
+    assert_alike(tasks[0], dataset, make_optimizer)
+
+
+def test_evaluation_uses_running_statistics_and_no_dropout() -> None:
+    tasks, dataset = tasks_of(
+        model={"hidden": [30], "batch_norm": "after", "dropout": 0.5},
+        train={"epochs": 2, "batch_size": 100},
+        seeds=1,
+    )
+    stack = Stack(tasks, dataset, torch.device("cpu"))
+    (record,) = stack.train(keep_weights=True, epoch_done=lambda runs: None)
+    module = build(tasks[0].network, 0.5).eval()
+    module.load_state_dict(state_dict(tasks[0].network, record.weights), strict=False)
+    split = split_rows(dataset, tasks[0].config.data, 0)
+    scaling = fit_scaling(dataset, split.train, "unit")
+    with torch.no_grad():
+        outputs = module(torch.from_numpy(scaling.apply(dataset.features[split.test])))
+    y = torch.from_numpy(dataset.targets[split.test])
+    assert record.metrics["test_accuracy"] == (outputs.argmax(1) == y).double().mean().item()
+    loss = F.cross_entropy(outputs, y).item()
+    assert record.metrics["test_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_testing_in_training_mode_uses_the_test_batch() -> None:
+    accuracy = {}
+    for mode in ("evaluation", "training"):
+        tasks, dataset = tasks_of(
+            model={"hidden": [30], "batch_norm": "after", "dropout": 0.5},
+            train={"epochs": 3, "batch_size": 50},
+            evaluate={"mode": mode},
+            seeds=3,
+        )
+        stack = Stack(tasks, dataset, torch.device("cpu"))
+        records = list(stack.train(keep_weights=True, epoch_done=lambda runs: None))
+        accuracy[mode] = [record.metrics["test_accuracy"] for record in records]
+        weights = [
+            record.weights["0.weight" if "0.weight" in record.weights else "1.weight"]
+            for record in records
+        ]
+        accuracy[mode, "weights"] = weights
+    # The same training, another test: dropout while testing costs accuracy.
+    for one, other in zip(
+        accuracy["evaluation", "weights"], accuracy["training", "weights"], strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert np.mean(accuracy["training"]) < np.mean(accuracy["evaluation"])
+
+
+def test_regression_reports_rmse_in_the_unit_of_the_target() -> None:
+    tasks, dataset = tasks_of(
+        data="diabetes", model={"kind": "linear"}, train={"epochs": 60, "batch_size": 32}, seeds=1
+    )
+    stack = Stack(tasks, dataset, torch.device("cpu"))
+    (record,) = stack.train(keep_weights=False, epoch_done=lambda runs: None)
+    # Ordinary least squares on the same rows is the floor that a linear model approaches.
+    split = split_rows(dataset, tasks[0].config.data, 0)
+    x = np.c_[np.ones(dataset.rows), dataset.features]
+    found, *_ = np.linalg.lstsq(x[split.train], dataset.targets[split.train], rcond=None)
+    errors = x[split.train] @ found - dataset.targets[split.train]
+    floor = float(np.sqrt(np.mean(errors**2)))
+    assert floor < record.metrics["train_rmse"] < 1.1 * floor
+    assert 0.4 < record.metrics["train_r2"] < 0.6
+
+
+def test_dropout_drops_at_its_rate_and_keeps_the_mean() -> None:
+    tasks, dataset = tasks_of(
+        model={"hidden": [400]}, factors={"model.dropout": [0.2, 0.5]}, seeds=2
+    )
+    stack = Stack(tasks, dataset, torch.device("cpu"))
+    drawn = [stack.dropout.draw("dropout", step, 100) for step in range(20)]
+    masks = torch.cat([mask for one in drawn for mask in one.values()], 1)
+    for task, mask in zip(tasks, masks, strict=True):
+        dropped = (mask == 0).double().mean().item()
+        assert dropped == pytest.approx(task.config.model.dropout, abs=0.004)
+        assert mask.double().mean().item() == pytest.approx(1, abs=0.01)
+    # Arms of a block share the stream: what is dropped at 0.2 is dropped at 0.5.
+    first = {
+        task.config.model.dropout: mask
+        for task, mask in zip(tasks, masks, strict=True)
+        if task.block == 0
+    }
+    assert torch.all(first[0.5][first[0.2] == 0] == 0)

@@ -1,0 +1,142 @@
+"""A run gives the same result alone, in any stack and in any order: bit for bit on one thread."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from paribus.data import Dataset
+from paribus.engines.base import Record, Task
+from paribus.engines.stacked.engine import StackedEngine
+from tests.engines.tasks import tasks_of
+
+
+def train(tasks: list[Task], dataset: Dataset) -> dict[str, Record]:
+    engine = StackedEngine("cpu")
+    records = engine.train(tasks, dataset, keep_weights=True, epoch_done=lambda runs: None)
+    return {record.key: record for record in records}
+
+
+def assert_same(one: Record, other: Record) -> None:
+    assert one.status == other.status
+    assert one.metrics == other.metrics
+    assert one.curves.keys() == other.curves.keys()
+    for metric, points in one.curves.items():
+        np.testing.assert_array_equal(points, other.curves[metric])
+    for name, array in (one.weights or {}).items():
+        np.testing.assert_array_equal(array, other.weights[name])
+
+
+OPTIMIZERS = {
+    "sgd": {"train.optimizer": "sgd", "train.learning_rate": 0.05},
+    "nesterov": {
+        "train.optimizer": "sgd",
+        "train.momentum": 0.9,
+        "train.nesterov": True,
+        "train.weight_decay": 0.01,
+    },
+    "rmsprop": {"train.optimizer": "rmsprop", "train.momentum": 0.5, "train.weight_decay": 0.001},
+    "adam": {"train.optimizer": "adam"},
+    "adamw": {"train.optimizer": "adamw", "train.weight_decay": 0.1},
+}
+
+NETWORKS = {
+    "mlp": {"hidden": [33]},
+    "deep mlp with odd widths": {"hidden": [17, 13, 1]},
+    "batch norm after": {"hidden": [30], "batch_norm": "after"},
+    "batch norm before, tanh, dropout": {
+        "hidden": [21, 10],
+        "batch_norm": "before",
+        "activation": "tanh",
+        "dropout": 0.3,
+    },
+    "sigmoid": {"hidden": [19], "activation": "sigmoid"},
+    "logistic": {"kind": "logistic"},
+    "cnn": {
+        "kind": "cnn",
+        "conv": [{"channels": 3, "kernel": 3}],
+        "hidden": [11],
+        "batch_norm": "after",
+        "dropout": 0.5,
+    },
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
+def test_a_run_is_the_same_alone_and_in_a_stack(network: dict[str, object]) -> None:
+    tasks, dataset = tasks_of(
+        model=network,
+        train={"epochs": 2, "batch_size": 48},
+        factors={"optimizer": OPTIMIZERS},
+        seeds=2,
+    )
+    together = train(tasks, dataset)
+    assert len(together) == len(tasks) == 10
+    for task in tasks[::3]:
+        assert_same(train([task], dataset)[task.key], together[task.key])
+
+
+@pytest.mark.parametrize("data", ["diabetes", "breast-cancer"])
+def test_a_run_on_a_table_is_the_same_alone_and_in_a_stack(data: str) -> None:
+    tasks, dataset = tasks_of(
+        data=data,
+        model={"hidden": [9]},
+        train={"epochs": 2, "batch_size": 50},
+        factors={"optimizer": OPTIMIZERS},
+        seeds=2,
+    )
+    together = train(tasks, dataset)
+    for task in tasks[::4]:
+        assert_same(train([task], dataset)[task.key], together[task.key])
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_networks_with_one_output_are_the_same_alone_and_in_a_stack(kind: str) -> None:
+    tasks, dataset = tasks_of(
+        data="diabetes",
+        model={"kind": kind, "hidden": [] if kind == "linear" else [1, 7]},
+        train={"epochs": 3, "batch_size": 29, "optimizer": "sgd"},
+        seeds=5,
+    )
+    together = train(tasks, dataset)
+    for task in tasks:
+        assert_same(train([task], dataset)[task.key], together[task.key])
+
+
+def test_testing_in_training_mode_is_the_same_alone_and_in_a_stack() -> None:
+    tasks, dataset = tasks_of(
+        model={"hidden": [12], "batch_norm": "after", "dropout": 0.5},
+        train={"epochs": 2},
+        evaluate={"mode": "training"},
+        seeds=3,
+    )
+    together = train(tasks, dataset)
+    for task in tasks:
+        assert_same(train([task], dataset)[task.key], together[task.key])
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    data=st.data(),
+    hidden=st.lists(st.integers(1, 40), max_size=2),
+    batch_size=st.integers(2, 130).filter(lambda size: 1438 % size != 1),
+    activation=st.sampled_from(["relu", "tanh", "sigmoid", "none"]),
+    batch_norm=st.sampled_from(["none", "before", "after"]),
+)
+def test_any_packing_and_order_gives_the_same_runs(
+    data: st.DataObject, hidden: list[int], batch_size: int, activation: str, batch_norm: str
+) -> None:
+    tasks, dataset = tasks_of(
+        model={"hidden": hidden, "activation": activation, "batch_norm": batch_norm},
+        train={"epochs": 1, "batch_size": batch_size},
+        factors={"optimizer": OPTIMIZERS},
+        seeds=2,
+    )
+    together = train(tasks, dataset)
+    shuffled = data.draw(st.permutations(tasks))
+    cut = data.draw(st.integers(1, len(tasks) - 1))
+    apart = train(shuffled[:cut], dataset) | train(shuffled[cut:], dataset)
+    for key, record in together.items():
+        assert_same(record, apart[key])

@@ -1,0 +1,178 @@
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import made_up_analyses
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from paribus.analysis import Analysis
+from paribus.report import captions, charts, frames
+from paribus.study.outcomes import OUTCOMES
+
+CHARTS = [charts.loss_curves, charts.metric_curves, charts.seeds, charts.forest]
+KINDS = [
+    made_up_analyses.two_arms,
+    made_up_analyses.twenty_four_arms,
+    made_up_analyses.one_factor_of_24,
+    made_up_analyses.all_diverged,
+    made_up_analyses.regression,
+]
+
+
+def texts(chart: charts.Chart | None) -> list[str]:
+    assert chart is not None
+    root = ET.fromstring(charts.to_svg(chart))
+    return ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def curves(values: dict[tuple[str, int, int], float], metric: str = "test_loss") -> pd.DataFrame:
+    rows = [(arm, block, metric, epoch, v) for (arm, block, epoch), v in values.items()]
+    return pd.DataFrame(rows, columns=["arm", "block", "metric", "epoch", "value"])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_chart_of_every_kind_of_study_can_be_drawn(kind: Callable[[], Analysis]) -> None:
+    study = kind()
+    for draw in CHARTS:
+        chart = draw(study)
+        assert chart is not None
+        drawn = chart.to_dict()["datasets"].values()
+        assert 0 < sum(len(rows) for rows in drawn) <= frames.MOST_ROWS
+
+
+def test_curves_are_means_with_a_t_interval() -> None:
+    study = made_up_analyses.two_arms()
+    arm = study.arms[0].name
+    values = {(arm, block, 1): value for block, value in enumerate([1.0, 2.0, 6.0])}
+    (row,) = frames.curve_means(replace(study, curves=curves(values)), ["test_loss"]).itertuples()
+    half = stats.t.ppf(0.975, 2) * np.std([1, 2, 6], ddof=1) / math.sqrt(3)
+    assert row.n == 3
+    assert (row.mean, row.low, row.high) == pytest.approx((3.0, 3 - half, 3 + half))
+
+
+def test_what_is_not_finite_is_left_out_of_the_mean() -> None:
+    study = made_up_analyses.two_arms()
+    arm = study.arms[0].name
+    values = {(arm, 0, 1): 2.0, (arm, 1, 1): math.nan, (arm, 2, 1): math.inf}
+    (row,) = frames.curve_means(replace(study, curves=curves(values)), ["test_loss"]).itertuples()
+    assert (row.mean, row.n) == (2.0, 1)
+    assert math.isnan(float(str(row.low)))
+
+
+@settings(max_examples=25)
+@given(epochs=st.integers(1, 6000))
+def test_long_training_is_thinned_but_keeps_its_ends(epochs: int) -> None:
+    study = made_up_analyses.single_arm()
+    arm = study.arms[0].name
+    frame = pd.DataFrame(
+        {"arm": arm, "block": 0, "metric": "test_loss", "epoch": range(1, epochs + 1), "value": 1.0}
+    )
+    means = frames.curve_means(replace(study, curves=frame), ["test_loss"])
+    assert len(means) == min(epochs, frames.MOST_ROWS)
+    assert (means["epoch"].min(), means["epoch"].max()) == (1, epochs)
+
+
+def test_the_factor_that_contrasts_vary_is_coloured() -> None:
+    study = made_up_analyses.twenty_four_arms()
+    plan = frames.layout(study)
+    assert plan.factor == "batch norm"
+    assert plan.series == ("no", "yes")
+    assert len(plan.panels) == 12
+    assert plan.place[study.arms[0].name] == ("optimizer sgd · dropout 0", "no")
+
+
+def test_more_levels_than_colours_get_a_panel_each() -> None:
+    plan = frames.layout(made_up_analyses.one_factor_of_24())
+    assert plan.factor is None
+    assert len(plan.series) == 24
+
+
+def test_losses_over_more_than_two_decades_are_drawn_on_a_log_scale() -> None:
+    study = made_up_analyses.two_arms()
+    arm = study.arms[0].name
+
+    def scale(last: float) -> str | None:
+        values = {(arm, b, e): v for b in (0, 1) for e, v in ((1, 2.0 + b), (2, last))}
+        chart = charts.loss_curves(replace(study, curves=curves(values)))
+        assert chart is not None
+        layer: dict[str, Any] = chart.to_dict()["spec"]["layer"][1]
+        kind: str | None = layer["encoding"]["y"]["scale"].get("type")
+        return kind
+
+    assert scale(0.02) == "log"
+    assert scale(0.2) is None
+    assert scale(-0.2) is None
+
+
+def test_the_forest_names_each_verdict_and_shows_each_interval(study: Analysis) -> None:
+    words = texts(charts.forest(study))
+    assert words.count("better") == 3
+    assert words.count("equivalent") == 1
+    assert "+14.42 [14.33, 14.52]" in words
+    assert "Mean and 95 % interval, n = 10 seeds; shaded: within ±0.2 points, too small to matter" in words  # fmt: skip  # noqa: E501
+
+
+def test_the_better_side_of_the_forest_follows_the_outcome() -> None:
+    (title,) = (word for word in texts(charts.forest(made_up_analyses.regression())) if "←" in word)
+    assert title.startswith("← better")
+    assert "difference in test RMSE" in title
+
+
+def test_every_finished_run_is_a_dot_and_every_arm_has_its_mean(study: Analysis) -> None:
+    rows = frames.seed_rows(study)
+    assert rows["kind"].value_counts().to_dict() == {"seed": 80, "mean": 8}
+    mean = rows[(rows["kind"] == "mean") & (rows["arm"] == study.arms[0].name)]["value"].item()
+    assert mean == pytest.approx(100 * study.arms[0].mean)
+
+
+def test_an_arm_without_finished_runs_keeps_its_place() -> None:
+    assert "no finished run" in texts(charts.seeds(made_up_analyses.all_diverged()))
+
+
+def test_what_was_not_recorded_is_not_drawn() -> None:
+    study = made_up_analyses.single_arm()
+    nothing = replace(study, curves=study.curves.iloc[:0], arms=())
+    assert [draw(nothing) for draw in CHARTS] == [None] * 4
+    assert charts.metric_curves(replace(study, outcome=OUTCOMES["test_loss"])) is None
+
+
+def test_names_cannot_leave_the_text_of_a_chart() -> None:
+    bad = "</text><script>alert(1)</script>\x00\"' + alert(1) //"
+    study = made_up_analyses.two_arms()
+    arms = tuple(replace(a, levels={bad: bad + a.name}) for a in study.arms)
+    levels = tuple(arm.levels[bad] for arm in arms)
+    contrasts = tuple(replace(c, varies=bad) for c in study.contrasts)
+    hostile = replace(study, arms=arms, factors={bad: levels}, contrasts=contrasts)
+    for draw in CHARTS:
+        chart = draw(hostile)
+        assert chart is not None
+        svg = charts.to_svg(chart)
+        assert "<script" not in svg
+        assert ET.fromstring(svg).tag.endswith("svg")
+
+
+def test_alternative_texts_say_what_is_seen(study: Analysis) -> None:
+    assert captions.forest_alt(study).startswith(
+        "Forest plot of 4 contrasts. batch norm yes against no, sgd: +14.42 points, "
+        "95 % interval 14.33 to 14.52, better."
+    )
+    assert "Dot plot of the test accuracy of 80 runs. Lowest mean 78.18 % for sgd" in (
+        captions.seeds_alt(study)
+    )
+    alt = captions.curves_alt(study, ["train_accuracy", "test_accuracy"])
+    assert "Line chart of train accuracy and test accuracy by epoch for 8 arms." in alt
+    assert "Test accuracy ends lowest at 78.18 % for sgd" in alt
+
+
+def test_arms_without_curves_are_named_in_the_caption() -> None:
+    study = made_up_analyses.all_diverged()
+    gone = study.arms[2].name
+    cut = replace(study, curves=study.curves[study.curves["arm"] != gone])
+    assert f"Without any finite value: {gone}." in captions.curves_caption(cut, ["test_loss"])

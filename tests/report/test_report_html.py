@@ -1,0 +1,180 @@
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import made_up_analyses
+import pytest
+
+from paribus.analysis import Analysis
+from paribus.errors import StoreError
+from paribus.report import html
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed(page: str) -> ET.Element:
+    """Strict about nesting, quotes and escapes, which a browser would forgive."""
+    return ET.fromstring(page)
+
+
+def words(node: ET.Element) -> str:
+    return " ".join("".join(node.itertext()).split())
+
+
+def test_the_page_is_well_formed_and_its_ids_are_unique(page: str) -> None:
+    ids = [node.attrib["id"] for node in parsed(page).iter() if "id" in node.attrib]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_needs_nothing_from_elsewhere(page: str) -> None:
+    assert "<script" not in page
+    for node in parsed(page).iter():
+        assert not {"src", "onload", "onclick"} & set(node.attrib)
+        assert node.attrib.get("href", "#").startswith("#")
+        assert node.tag not in ("link", "iframe", "img")
+    assert "@import" not in page
+    assert "url(" not in page
+
+
+def test_the_question_and_the_answer_come_first(page: str, study: Analysis) -> None:
+    header = parsed(page).find("body/main/header")
+    assert header is not None
+    assert [words(child) for child in header][1:4] == [
+        study.question,
+        study.answer,
+        study.notes[0],
+    ]
+    assert [child.tag for child in header][1] == "h1"
+
+
+def test_every_link_of_the_contents_leads_somewhere(page: str) -> None:
+    root = parsed(page)
+    ids = {node.attrib.get("id") for node in root.iter()}
+    links = [node.attrib["href"][1:] for node in root.iter("a")]
+    assert len(links) == 7
+    assert set(links) <= ids
+
+
+def test_arms_and_contrasts_are_tabled(page: str) -> None:
+    arms, contrasts = list(parsed(page).iter("table"))[:2]
+    rows = [[words(cell) for cell in row] for row in arms.iter("tr")]
+    assert rows[0] == [
+        "optimizer",
+        "batch norm",
+        "test accuracy (%)",
+        "95 % interval of the mean",
+        "n",
+        "status",
+    ]
+    assert rows[1] == ["sgd", "no", "78.18 ± 0.12", "[78.09, 78.26]", "10", "complete"]
+    assert len(rows) == 9
+    rows = [[words(cell) for cell in row] for row in contrasts.iter("tr")]
+    assert rows[1][:5] == [
+        "batch norm yes against no",
+        "sgd",
+        "+14.42 [14.33, 14.52]",
+        "better",
+        "10",
+    ]
+    assert rows[3][2].startswith("−0.08")
+
+
+def test_each_chart_has_a_caption_and_an_alternative_text(page: str) -> None:
+    figures = list(parsed(page).iter("figure"))
+    assert len(figures) == 4
+    for figure in figures:
+        (image,) = (node for node in figure.iter("div") if node.attrib.get("role") == "img")
+        assert len(image.attrib["aria-label"]) > 60
+        assert image[0].tag == f"{SVG}svg"
+        assert words(figure.find("figcaption")).startswith("Figure")  # type: ignore[arg-type]
+
+
+def test_the_four_verdicts_are_explained_and_others_where_they_occur(page: str) -> None:
+    def explained(text: str) -> list[str]:
+        (legend,) = (n for n in parsed(text).iter("dl") if n.attrib["class"] == "legend")
+        return [words(term) for term in legend.iter("dt")]
+
+    assert explained(page) == ["better", "worse", "equivalent", "inconclusive"]
+    assert "pilot" in explained(html.render(made_up_analyses.pilot()))
+
+
+def test_how_it_was_done_and_how_to_do_it_again_are_told(page: str, study: Analysis) -> None:
+    root = parsed(page)
+    text = words(root)
+    for pairs in (study.controls, study.data, study.environment):
+        for name, value in pairs.items():
+            assert f"{name} {value}" in text
+    assert [node.text for node in root.iter("pre")] == [study.command, study.spec]
+    assert "397,510" in text
+
+
+def test_hostile_names_stay_text() -> None:
+    study = made_up_analyses.two_arms()
+    bad = '"><script>alert(1)</script>\x1b\ud800&'
+    arms = tuple(replace(arm, architecture=bad, reasons=(bad,), failed=1) for arm in study.arms)
+    hostile = replace(
+        study,
+        name=bad,
+        question=bad,
+        answer=bad,
+        notes=(bad,),
+        arms=arms,
+        contrasts=tuple(replace(c, varies=bad, condition=bad) for c in study.contrasts),
+        controls={bad: bad},
+        environment={bad: bad},
+        data={bad: bad},
+        command=bad,
+        spec=bad,
+        created=bad,
+    )
+    page = html.render(hostile)
+    assert "<script" not in page
+    page.encode("utf-8")
+    shown = '"><script>alert(1)</script>��&'
+    assert words(parsed(page).find("body/main/header/h1")) == shown  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen", "unseen"),
+    [
+        (
+            "all_diverged",
+            "diverged in 3 of 10 seeds: the loss was not finite in epoch 2",
+            "Too few",
+        ),
+        ("no_margin", "no margin was declared, so equivalence cannot be shown", "p, TOST"),
+        ("regression", "no command alone repeats the study", "This command"),
+        ("single_arm", "Test accuracy of 1 arm", "Contrasts"),
+    ],
+)
+def test_special_cases_are_told(kind: str, seen: str, unseen: str) -> None:
+    text = words(parsed(html.render(getattr(made_up_analyses, kind)())))
+    assert seen in text
+    assert unseen not in text
+
+
+def test_the_page_is_written_whole(tmp_path: Path) -> None:
+    study = made_up_analyses.single_arm()
+    path = tmp_path / "reports" / "study.html"
+    assert html.write(study, path) == path
+    page = path.read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.endswith("</html>")
+    assert study.answer in words(parsed(page))
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    occupied = tmp_path / "a file"
+    occupied.write_text("not a folder")
+    with pytest.raises(StoreError, match="cannot write the report") as caught:
+        html.write(made_up_analyses.single_arm(), occupied / "study.html")
+    assert str(occupied) in str(caught.value)
+
+
+def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    taken = tmp_path / "study.html"
+    (taken / "in the way").mkdir(parents=True)
+    with pytest.raises(StoreError, match="cannot write the report"):
+        html.write(made_up_analyses.single_arm(), taken)
+    assert list(tmp_path.iterdir()) == [taken]
