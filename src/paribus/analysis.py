@@ -1,86 +1,21 @@
-"""What a study's stored runs say: arms, contrasts, curves, and the answer in words."""
+"""From the runs in a store to what a study found; no engine is needed."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from paribus.answer import answer, notes
+from paribus.findings import Analysis, ArmSummary, Contrast
 from paribus.stats.paired import mean_interval
-from paribus.stats.verdicts import Verdict, judge
+from paribus.stats.verdicts import judge
 from paribus.store.store import Store, StoredRun, StoredStudy
 from paribus.study.outcomes import OUTCOMES, Outcome
-
-
-@dataclass(frozen=True)
-class ArmSummary:
-    """One arm: its levels, its outcome over the seeds, and what went wrong."""
-
-    name: str  # "sgd · batch norm yes"; unique within a study
-    levels: Mapping[str, str]  # factor -> level, in the order of the factors
-    values: Mapping[int, float]  # block (seed number) -> final outcome of its finished run
-    mean: float  # nan when no run finished; sd, low, high nan when fewer than two did
-    sd: float
-    low: float  # 95 % t interval of the mean
-    high: float
-    diverged: int  # runs that diverged, failed, or are not trained yet
-    failed: int
-    missing: int
-    reasons: tuple[str, ...]  # distinct reasons of diverged and failed runs
-    parameters: int  # trainable parameters
-    architecture: str  # "784-500-10, relu, batch norm after the activation"
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A comparison of an arm with its baseline on the outcome, within blocks."""
-
-    arm: str  # ArmSummary.name
-    baseline: str
-    varies: str  # what the comparison is about: "batch norm yes against no"
-    condition: str  # what both arms share where other factors exist: "sgd"; may be empty
-    n: int  # paired seeds
-    differences: Mapping[int, float]  # block -> arm - baseline
-    difference: float  # mean difference; nan when n = 0
-    low: float  # 95 % t interval; nan when n < 2
-    high: float
-    effect_size: float  # d of the paired differences (mean / sd)
-    superiority: float  # share of pairs in which the arm has the better outcome, ties half
-    p: float  # t-test, two-sided
-    p_sign_flip: float  # exact sign-flip test, two-sided
-    p_adjusted: float  # Holm over the study's contrasts
-    p_equivalence: float  # TOST against the margin, Holm-adjusted; nan without a margin
-    verdict: Verdict
-    seeds_needed: int | None  # for an inconclusive verdict: seeds that would decide it
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """Everything a reader of a study is told; computed from the store alone."""
-
-    name: str
-    question: str
-    answer: str  # one or two sentences
-    notes: tuple[str, ...]  # how sure, scope, what failed: sentences shown below the answer
-    outcome: Outcome
-    margin: float | None
-    seeds: int
-    factors: Mapping[str, tuple[str, ...]]  # factor -> its levels, in order
-    arms: tuple[ArmSummary, ...]
-    contrasts: tuple[Contrast, ...]
-    curves: pd.DataFrame  # columns: arm, block, metric, epoch (1 = after the first), value
-    controls: Mapping[str, str]  # dotted path -> value of everything held equal
-    data: Mapping[str, str]  # "data set", "rows", "features", "split", "checksum", ...
-    environment: Mapping[str, str]  # "Paribus", "PyTorch", "Python", "CPU", ...
-    command: str  # the shell command that reproduces it; empty where the data was a DataFrame
-    spec: str  # the study as YAML
-    created: str  # ISO 8601, UTC
 
 
 def analyse(store: Store, name: str) -> Analysis:

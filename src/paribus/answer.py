@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from paribus.findings import ArmSummary, Contrast
 from paribus.stats.verdicts import FEWEST_SEEDS
 from paribus.study.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from paribus.analysis import ArmSummary, Contrast
 
 _MOST_GROUPS = 8  # comparisons told one by one; more are counted
 
@@ -22,81 +19,93 @@ def answer(
     margin: float | None,
 ) -> str:
     """Return the answer to a study's question in a few sentences."""
+    if not contrasts or all(one.verdict == "not comparable" for one in contrasts):
+        return _best(arms, outcome)
+    if all(one.verdict in ("pilot", "not comparable") for one in contrasts):
+        n = max(one.n for one in contrasts)
+        return (
+            f"No verdict: {n} seed{'s make' if n != 1 else ' makes'} a pilot, and a verdict needs "
+            f"{FEWEST_SEEDS} or more. {_best(arms, outcome)}"
+        )
     groups: dict[str, list[Contrast]] = defaultdict(list)
     for one in contrasts:
         groups[one.varies].append(one)
-    if not contrasts or all(one.verdict == "not comparable" for one in contrasts):
-        return _levels(arms, outcome)
-    if all(one.verdict in ("pilot", "not comparable") for one in contrasts):
-        n = max(one.n for one in contrasts)
-        seeds = f"{n} seed{'s' if n != 1 else ''}"
-        return f"No verdict: {seeds} make a pilot, a verdict needs {FEWEST_SEEDS} or more."
+    words = _Words(outcome, margin)
     if len(groups) > _MOST_GROUPS:
-        return f"{_counts(contrasts, outcome, margin)} {_levels(arms, outcome)}"
-    told = [_group(varies, group, outcome, margin) for varies, group in groups.items()]
-    return " ".join(told)
+        told = [words.counts(contrasts)]
+    else:
+        told = [words.group(varies, group) for varies, group in groups.items()]
+    return " ".join([*told, *([_best(arms, outcome)] if len(arms) > 2 else [])])
 
 
-def _group(varies: str, group: Sequence[Contrast], outcome: Outcome, margin: float | None) -> str:
-    """Return one sentence on one comparison, under all its conditions."""
-    by_verdict: dict[str, list[Contrast]] = defaultdict(list)
-    for one in group:
-        by_verdict[one.verdict].append(one)
-    words = {
-        "better": "better",
-        "worse": "worse",
-        "equivalent": f"equivalent within {outcome.show_margin(margin)}" if margin else "",
-        "inconclusive": "not decided yet",
-        "pilot": "a pilot only",
-        "not comparable": "not comparable",
-    }
-    parts = []
-    for verdict, text in words.items():
-        found = by_verdict.get(verdict)
-        if not found:
-            continue
-        cases = [_case(one, outcome, verdict) for one in found]
-        parts.append(" ".join([text, *([_listed(cases)] if any(cases) else [])]))
-    return f"{varies[:1].upper()}{varies[1:]}: {'; '.join(parts)}."
+class _Words:
+    """Sentences on contrasts, in the units of one outcome."""
+
+    def __init__(self, outcome: Outcome, margin: float | None):
+        self.outcome = outcome
+        self.unit = f" {outcome.difference_unit}" if outcome.difference_unit else ""
+        within = f" within {outcome.show_margin(margin)}" if margin else ""
+        self.verdicts = {
+            "better": "better",
+            "worse": "worse",
+            "equivalent": f"equivalent{within}",
+            "inconclusive": "not decided yet",
+            "pilot": "a pilot only",
+            "not comparable": "not comparable",
+        }
+
+    def group(self, varies: str, group: Sequence[Contrast]) -> str:
+        """Return one sentence on one comparison, under all its conditions."""
+        parts = []
+        for verdict, text in self.verdicts.items():
+            found = [one for one in group if one.verdict == verdict]
+            if not found:
+                continue
+            sized = verdict in ("better", "worse")
+            if len(group) > 1 and len(found) == len(group):
+                which = "both cases" if len(group) == 2 else f"all {len(group)} cases"
+                parts.append(f"{text} in {which}{self._range(found) if sized else ''}")
+            else:
+                alone = len(found) == 1
+                cases = [self._case(one, sized, alone) for one in found]
+                parts.append(f"{text} {_listed(cases)}".strip())
+        return f"{varies[:1].upper()}{varies[1:]}: {'; '.join(parts)}."
+
+    def counts(self, contrasts: Sequence[Contrast]) -> str:
+        """Return one sentence on very many comparisons."""
+        count = Counter(one.verdict for one in contrasts)
+        parts = [f"{count['better'] + count['worse']} show a difference"]
+        if count["equivalent"]:
+            parts.append(f"{count['equivalent']} are {self.verdicts['equivalent']}")
+        if count["inconclusive"]:
+            parts.append(f"{count['inconclusive']} are not decided yet")
+        return f"Of {len(contrasts)} comparisons {_listed(parts)}."
+
+    def _case(self, one: Contrast, sized: bool, alone: bool) -> str:
+        parts = [f"with {one.condition}"] if one.condition else []
+        if sized:
+            interval = f"95 % CI {self.outcome.show(one.low)} to {self.outcome.show(one.high)}"
+            size = f"{self.outcome.show_difference(one.difference)}{self.unit}"
+            parts.append(f"({size}, {interval})" if alone else f"({size})")
+        return " ".join(parts)
+
+    def _range(self, found: Sequence[Contrast]) -> str:
+        sizes = sorted((one.difference for one in found), key=abs)
+        first, last = (self.outcome.show_difference(size) for size in (sizes[0], sizes[-1]))
+        return f" ({first} to {last}{self.unit})"
 
 
-def _case(one: Contrast, outcome: Outcome, verdict: str) -> str:
-    condition = f"with {one.condition}" if one.condition else ""
-    if verdict not in ("better", "worse"):
-        return condition
-    unit = f" {outcome.difference_unit}" if outcome.difference_unit else ""
-    size = (
-        f"({outcome.show_difference(one.difference)}{unit}, 95 % CI "
-        f"{outcome.show(one.low)} to {outcome.show(one.high)})"
-    )
-    return f"{condition} {size}".strip()
-
-
-def _counts(contrasts: Sequence[Contrast], outcome: Outcome, margin: float | None) -> str:
-    count = {v: sum(one.verdict == v for one in contrasts) for v in {c.verdict for c in contrasts}}
-    differ = count.get("better", 0) + count.get("worse", 0)
-    parts = [f"{differ} show a difference"]
-    if margin:
-        parts.append(f"{count.get('equivalent', 0)} are equivalent {_within(outcome, margin)}")
-    parts.append(f"{count.get('inconclusive', 0)} are not decided yet")
-    return f"Of {len(contrasts)} comparisons {_listed(parts)}."
-
-
-def _within(outcome: Outcome, margin: float) -> str:
-    return f"within {outcome.show_margin(margin)}"
-
-
-def _levels(arms: Sequence[ArmSummary], outcome: Outcome) -> str:
+def _best(arms: Sequence[ArmSummary], outcome: Outcome) -> str:
     """Return which arm has the best mean, or that no run has finished."""
     finished = [arm for arm in arms if arm.values]
     if not finished:
         return "No answer: no run has finished."
     best = (max if outcome.higher_is_better else min)(finished, key=lambda arm: arm.mean)
-    unit = f" {outcome.unit}" if outcome.unit else ""
-    level = f"{outcome.show(best.mean)}{unit}"
+    level = f"{outcome.show(best.mean)}{f' {outcome.unit}' if outcome.unit else ''}"
     if len(arms) == 1:
-        return f"The {outcome.label} is {level} on average over {len(best.values)} seeds."
-    return f"The best mean {outcome.label} has {best.name}: {level}."
+        n = len(best.values)
+        return f"The {outcome.label} is {level}, the mean of {n} seed{'s' if n != 1 else ''}."
+    return f"The best mean {outcome.label}: {best.name}, {level}."
 
 
 def notes(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from paribus.analysis import Analysis
 from paribus.data import Dataset, from_frame
 from paribus.data import load as load_data
 from paribus.errors import SpecError
+from paribus.findings import Analysis
 from paribus.run import DEFAULT_STORE, Settings, lay_out, make_plan, run_study
 from paribus.store.export import runs_frame
 from paribus.store.store import Store

@@ -14,7 +14,7 @@ import typer
 from paribus.errors import InputError, ParibusError
 
 if TYPE_CHECKING:
-    from paribus.analysis import Analysis
+    from paribus.findings import Analysis
     from paribus.run import Settings
     from paribus.study.design import Design
 
@@ -192,7 +192,7 @@ def studies(json: Json = False) -> None:
     if json:
         screen.print_json(rows)
     else:
-        screen.table(rows, right=["runs"])
+        screen.table(rows, right=["runs"], wrap="question")
 
 
 @app.command("list")
@@ -206,19 +206,21 @@ def list_(store: StoreFile = _STORE, json: Json = False) -> None:
             {
                 "study": row.name,
                 "key": row.key[:8],
-                "question": row.question,
                 "runs": row.planned,
                 "done": row.done,
                 "diverged": row.diverged,
                 "failed": row.failed,
                 "asked": row.asked,
+                "question": row.question,
             }
             for row in opened.studies()
         ]
     if json:
         screen.print_json(rows)
     elif rows:
-        screen.table(rows, right=["runs", "done", "diverged", "failed"])
+        for row in rows:
+            row["asked"] = str(row["asked"])[:10]
+        screen.table(rows, right=["runs", "done", "diverged", "failed"], wrap="question")
     else:
         screen.out.print(f"No studies in {store} yet: `paribus run STUDY` adds one.")
 
@@ -320,7 +322,7 @@ def doctor(json: Json = False) -> None:
             }
             for row in rows
         ]
-        screen.table(shown)
+        screen.table(shown, wrap="found")
 
 
 @data_app.command("list")
@@ -338,14 +340,17 @@ def data_list(data_root: DataRoot = None, json: Json = False) -> None:
                 "data": name,
                 "rows": entry.rows,
                 "task": entry.task,
+                "here": "yes" if found else "no",
                 "what": entry.description,
-                "where": str(found) if found else f"not here yet: paribus data get {name}",
+                **({"where": found and str(found)} if json else {}),
             }
         )
     if json:
         screen.print_json(rows)
     else:
-        screen.table(rows, right=["rows"])
+        screen.table(rows, right=["rows"], wrap="what")
+        if any(row["here"] == "no" for row in rows):
+            screen.out.print("`paribus data get NAME` downloads what is not here.")
 
 
 @data_app.command("get")

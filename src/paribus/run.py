@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from paribus.analysis import Analysis, analyse
+from paribus.analysis import analyse
 from paribus.data import Dataset
 from paribus.engines import stacked
 from paribus.engines.base import Record, Task
 from paribus.environment import choose_device, environment, version_of
+from paribus.findings import Analysis
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
 from paribus.study.design import Design, EngineId, design

@@ -138,11 +138,16 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     }
 
 
-def table(rows: Sequence[Mapping[str, Any]], right: Sequence[str] = ()) -> None:
-    """Print rows of equal keys as a table; `right` names the columns to align right."""
+def table(rows: Sequence[Mapping[str, Any]], right: Sequence[str] = (), wrap: str = "") -> None:
+    """Print rows of equal keys as a table: `right` aligns columns, `wrap` names one that gives."""
     grid = Table(box=None, header_style="dim", pad_edge=False)
     for heading in rows[0] if rows else ():
-        grid.add_column(heading, justify="right" if heading in right else "left")
+        grid.add_column(
+            heading,
+            justify="right" if heading in right else "left",
+            no_wrap=heading != wrap,
+            overflow="fold",
+        )
     for row in rows:
         grid.add_row(*(Text(str(cell)) for cell in row.values()))
     out.print(grid)

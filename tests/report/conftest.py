@@ -3,7 +3,7 @@
 import pytest
 from made_up_analyses import eight_arms
 
-from paribus.analysis import Analysis
+from paribus.findings import Analysis
 from paribus.report import html
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from paribus.analysis import Analysis, ArmSummary, Contrast
+from paribus.findings import Analysis, ArmSummary, Contrast
 from paribus.stats.verdicts import FEWEST_SEEDS, Verdict
 from paribus.study.outcomes import OUTCOMES
 

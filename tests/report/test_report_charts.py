@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from paribus.analysis import Analysis
+from paribus.findings import Analysis
 from paribus.report import captions, charts, frames
 from paribus.study.outcomes import OUTCOMES
 

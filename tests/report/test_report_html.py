@@ -5,8 +5,8 @@ from pathlib import Path
 import made_up_analyses
 import pytest
 
-from paribus.analysis import Analysis
 from paribus.errors import StoreError
+from paribus.findings import Analysis
 from paribus.report import html
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paribus.analysis import Analysis
+from paribus.findings import Analysis
 from paribus.report.record import to_record
 
 

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from paribus.analysis import Analysis
+from paribus.findings import Analysis
 from paribus.report.text import render_markdown, render_text
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paribus.analysis import Analysis
+from paribus.findings import Analysis
 from paribus.report import wording
 from paribus.study.outcomes import OUTCOMES
 

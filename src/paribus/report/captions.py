@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from paribus.analysis import Analysis, ArmSummary, Contrast
+from paribus.findings import Analysis, ArmSummary, Contrast
 from paribus.report import frames, wording
 from paribus.study.outcomes import Outcome
 

@@ -13,7 +13,7 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from paribus.analysis import Analysis
+from paribus.findings import Analysis
 from paribus.report import frames, wording
 from paribus.report.style import COLOURS, DASHES, SHAPES, VERDICTS
 

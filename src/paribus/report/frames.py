@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from paribus.analysis import Analysis
+from paribus.findings import Analysis
 from paribus.report import wording
 from paribus.report.style import COLOURS
 from paribus.study.outcomes import OUTCOMES, Outcome

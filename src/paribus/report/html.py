@@ -14,8 +14,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from paribus.analysis import Analysis
 from paribus.errors import StoreError
+from paribus.findings import Analysis
 from paribus.report import captions, charts, frames, wording
 from paribus.report.style import VERDICTS
 

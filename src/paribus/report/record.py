@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from paribus.analysis import Analysis
+from paribus.findings import Analysis
 
 _LEFT_OUT = ("curves",)  # a table of its own; the store exports it
 

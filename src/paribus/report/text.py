@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from paribus.analysis import Analysis, ArmSummary, Contrast
+from paribus.findings import Analysis, ArmSummary, Contrast
 from paribus.report import wording
 from paribus.report.style import VERDICTS
 

@@ -6,7 +6,7 @@ import math
 import unicodedata
 from collections.abc import Callable
 
-from paribus.analysis import Analysis, ArmSummary, Contrast
+from paribus.findings import Analysis, ArmSummary, Contrast
 from paribus.study.outcomes import Outcome
 
 NOTHING = "–"

@@ -19,6 +19,9 @@ class StackedEngine:
         self.device = torch.device(device)
         if self.device.type == "cpu":
             one_thread()
+        else:  # full fp32, as on a CPU
+            torch.backends.cuda.matmul.allow_tf32 = False
+            torch.backends.cudnn.allow_tf32 = False
 
     def train(
         self, tasks: list[Task], dataset: Dataset, *, keep_weights: bool, epoch_done: EpochDone

@@ -1,0 +1,141 @@
+"""The store keeps what it was given, refuses what is not its own, and says why."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paribus.engines.base import Record
+from paribus.errors import StoreError
+from paribus.store.schema import APPLICATION_ID, VERSION
+from paribus.store.store import Store
+
+WHERE = {"Python": "3.11"}
+
+
+def record(key: str, status: str = "done", value: float = 0.5) -> Record:
+    metrics = {"test_accuracy": value} if status == "done" else {}
+    curves = {"test_accuracy": np.array([0.1, value]), "train_loss": np.array([2.0, np.nan])}
+    return Record(key, status, "" if status == "done" else "why", metrics, curves)
+
+
+def add_study(store: Store, key: str = "k" * 32, name: str = "study", runs: int = 2) -> None:
+    store.add_study(key, name, "?", {"arms": []}, ((0, arm, f"run{arm}") for arm in range(runs)))
+
+
+def test_what_goes_in_comes_out_to_the_last_bit(tmp_path: Path) -> None:
+    value = 0.1 + 0.2
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        add_study(store)
+        store.add_record(record("run0", value=value), WHERE)
+    with Store(tmp_path / "s.sqlite") as store:
+        study = store.study("study")
+        assert [run.status for run in study.runs] == ["done", None]
+        assert study.runs[0].metrics == {"test_accuracy": value}
+        assert study.environments == (WHERE,)
+        curves = {metric: points for _, _, metric, points in store.curves(study.row.key)}
+        np.testing.assert_array_equal(curves["test_accuracy"], [0.1, value])
+        assert np.isnan(curves["train_loss"][1])
+
+
+def test_a_finished_run_is_never_replaced_and_a_failed_one_is(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        add_study(store)
+        store.add_record(record("run0", value=0.25), WHERE)
+        store.add_record(record("run0", value=0.75), WHERE)
+        store.add_record(record("run1", "failed"), WHERE)
+        assert store.statuses(["run0", "run1", "run2"]) == {"run0": "done", "run1": "failed"}
+        store.add_record(record("run1", value=0.5), WHERE)
+        runs = store.study("study").runs
+    assert [run.metrics.get("test_accuracy") for run in runs] == [0.25, 0.5]
+    assert runs[1].reason == ""
+
+
+def test_a_study_is_found_by_name_by_key_and_by_the_start_of_its_key(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        add_study(store, "abcdef" + "0" * 26, "first")
+        add_study(store, "bcdefg" + "0" * 26, "second")
+        assert store.study("first").row.name == "first"
+        assert store.study("bcde").row.name == "second"
+        with pytest.raises(StoreError, match=r"no study frist in .* \(did you mean first\?\)"):
+            store.study("frist")
+
+
+def test_eight_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+
+    def write(writer: int) -> None:
+        with Store(path, create=True) as store:
+            add_study(store, runs=80)
+            for number in range(10):
+                store.add_record(record(f"run{writer * 10 + number}", value=writer), WHERE)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    with Store(path) as store:
+        (row,) = store.studies()
+        assert (row.planned, row.done) == (80, 80)
+
+
+def test_a_file_that_is_not_a_store_is_refused_and_left_alone(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database, but long enough to have a header " * 10)
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as db:
+        db.execute("CREATE TABLE t (x)")
+    for path, expected in ((text, "is not a store"), (other, "not a store of Paribus")):
+        before = path.read_bytes()
+        with pytest.raises(StoreError, match=expected):
+            Store(path, create=True)
+        assert path.read_bytes() == before
+
+
+def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    Store(path, create=True).__exit__()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(StoreError, match="written by a newer Paribus"):
+        Store(path)
+
+
+def test_a_missing_store_is_not_made_by_reading(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no store"):
+        Store(tmp_path / "none.sqlite")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be made"):
+        Store(tmp_path / "file" / "s.sqlite", create=True)
+
+
+def test_a_full_disk_is_said_and_keeps_what_was_finished(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path, create=True) as store:
+        add_study(store)
+        store.add_record(record("run0"), WHERE)
+        # The same error as a full disk: the database may not grow any more.
+        (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        big = Record("run1", "done", "", {}, {"train_loss": np.zeros(100_000)})
+        with pytest.raises(StoreError, match="full: every run finished so far is kept"):
+            store.add_record(big, WHERE)
+        assert store.statuses(["run0", "run1"]) == {"run0": "done"}
+
+
+def test_a_copy_taken_while_it_is_open_is_a_sound_store(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        add_study(store)
+        store.add_record(record("run0"), WHERE)
+        for file in tmp_path.iterdir():  # what a kill leaves: the file and its journal
+            shutil.copy(file, tmp_path / file.name.replace("s.sqlite", "copy.sqlite"))
+    with Store(tmp_path / "copy.sqlite") as copy:
+        assert copy.statuses(["run0"]) == {"run0": "done"}

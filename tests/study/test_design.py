@@ -1,0 +1,173 @@
+"""The design: arms × blocks, and hashes of all that can change a result."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from paribus.data import from_frame, load
+from paribus.errors import SpecError
+from paribus.models.weights import initial_weights
+from paribus.study.declaration import contrasts
+from paribus.study.design import Design, EngineId, design
+from paribus.study.plan import plan
+from paribus.study.seeds import generator
+from paribus.study.spec import from_values
+
+ENGINE = EngineId("stacked", "1", "cpu")
+FACTORS = {
+    "train.optimizer": ["sgd", "rmsprop", "adam"],
+    "batch norm": {"no": {"model.batch_norm": "none"}, "yes": {"model.batch_norm": "after"}},
+}
+
+
+def lay_out(data: str = "digits", engine: EngineId = ENGINE, **values: object) -> Design:
+    spec = from_values({"question": "?", "data": data, "seeds": 3, **values})
+    return design(spec, load(spec.data.source), engine)
+
+
+def keys(**values: object) -> list[str]:
+    return [run.key for run in lay_out(**values).runs]
+
+
+def test_arms_are_all_combinations_and_runs_all_arms_in_all_blocks() -> None:
+    laid_out = lay_out(factors=FACTORS)
+    assert [arm.name for arm in laid_out.arms] == [
+        "sgd · batch norm no",
+        "sgd · batch norm yes",
+        "rmsprop · batch norm no",
+        "rmsprop · batch norm yes",
+        "adam · batch norm no",
+        "adam · batch norm yes",
+    ]
+    assert len(laid_out.runs) == len({run.key for run in laid_out.runs}) == 18
+
+
+def test_the_hash_of_a_run_depends_on_all_that_can_change_its_result() -> None:
+    base = keys()
+    assert keys() == base
+    assert keys(seeds=5)[:3] == base  # more seeds: the old runs stay
+    assert keys(question="Another?", margin=0.5, name="other") == base
+    for changed in (
+        keys(train={"epochs": 6}),
+        keys(seed=1),
+        keys(data="breast-cancer"),
+        keys(engine=EngineId("stacked", "2", "cpu")),
+        keys(engine=EngineId("stacked", "1", "cuda")),
+        keys(evaluate={"mode": "training"}),
+    ):
+        assert not set(changed) & set(base)
+
+
+def test_stating_a_default_changes_no_hash() -> None:
+    assert keys(train={"optimizer": "adam", "epsilon": 1e-8}) == keys()
+    assert keys(data="digits", model={"activation": "relu"}) == keys()
+
+
+def test_arms_of_a_block_share_the_weights_of_layers_of_equal_shape() -> None:
+    laid_out = lay_out(
+        factors={"size": {"one": {"model.hidden": [20]}, "two": {"model.hidden": [20, 20]}}}
+    )
+    one, two = (
+        initial_weights(arm.network, arm.config.model.init, 0, block=1) for arm in laid_out.arms
+    )
+    np.testing.assert_array_equal(one["1.weight"], two["1.weight"])  # 64 to 20
+    np.testing.assert_array_equal(one["3.weight"], two["5.weight"])  # 20 to 10
+    other_block = initial_weights(laid_out.arms[0].network, "pytorch", 0, block=2)
+    assert not np.any(one["1.weight"] == other_block["1.weight"])
+
+
+@pytest.mark.parametrize(("init", "limit"), [("pytorch", 1 / 8), ("glorot", (6 / 84) ** 0.5)])
+def test_initial_weights_are_uniform_on_their_limits(init: str, limit: float) -> None:
+    network = lay_out(model={"hidden": [20]}).arms[0].network
+    weights = initial_weights(network, init, 0, 0)
+    assert limit * 0.99 < np.abs(weights["1.weight"]).max() <= limit
+    assert weights["1.weight"].std() == pytest.approx(limit / 3**0.5, rel=0.05)
+    assert np.any(weights["1.bias"]) == (init == "pytorch")
+
+
+def test_streams_of_other_purposes_and_blocks_differ_and_none_touches_the_global_one() -> None:
+    before = np.random.get_state()[1].copy()  # noqa: NPY002, the global generator is the point
+    draws = {
+        generator(seed, purpose, block).random()
+        for seed in (0, 1)
+        for purpose in ("split", "weights")
+        for block in (None, 0, 1)
+    }
+    assert len(draws) == 12
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_a_partial_baseline_compares_at_equal_levels_of_the_other_factors() -> None:
+    found = contrasts(lay_out(factors=FACTORS, baseline={"batch norm": "no"}))
+    assert [(one["arm"], one["baseline"]) for one in found] == [(1, 0), (3, 2), (5, 4)]
+    assert found[0]["varies"] == "batch norm yes against no"
+    assert [one["condition"] for one in found] == ["sgd", "rmsprop", "adam"]
+
+
+def test_without_a_baseline_the_first_levels_are_it() -> None:
+    found = contrasts(lay_out(factors=FACTORS))
+    assert [(one["arm"], one["baseline"]) for one in found] == [(i, 0) for i in range(1, 6)]
+
+
+def test_all_pairs_are_compared_once() -> None:
+    found = contrasts(lay_out(factors=FACTORS, contrasts="pairs"))
+    assert len({frozenset((one["arm"], one["baseline"])) for one in found}) == len(found) == 15
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"train": {"momentum": 0.9}}, "train.momentum must be 0 for adam"),
+        ({"train": {"optimizer": "sgd", "nesterov": True}}, "train.nesterov needs"),
+        ({"data": "breast-cancer", "model": {"kind": "cnn"}}, "cnn needs images (got a table)"),
+        (
+            {"model": {"kind": "cnn", "conv": [{"channels": 4, "kernel": 9}]}},
+            "model.conv[0].kernel must be at most 8",
+        ),
+        ({"model": {"kind": "linear", "hidden": [3]}}, "model.hidden must be empty for a linear"),
+        ({"data": "diabetes", "train": {"loss": "cross-entropy"}}, "train.loss must be mse"),
+        ({"data": "diabetes", "model": {"kind": "logistic"}}, "logistic needs classes"),
+        ({"data": "diabetes", "outcome": "test_accuracy"}, "does not fit the regression"),
+        ({"outcome": "validation_loss"}, "needs data.validation above 0"),
+        (
+            {"model": {"batch_norm": "after"}, "train": {"batch_size": 1}},
+            "leaves one row for the last",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_or_judged_is_refused(values: dict, expected: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        lay_out(**values)
+    assert expected in str(raised.value)
+
+
+def test_the_arm_that_cannot_be_trained_is_named() -> None:
+    with pytest.raises(SpecError, match=r"^arm adam: train.momentum must be 0"):
+        lay_out(train={"momentum": 0.5}, factors={"train.optimizer": ["sgd", "adam"]})
+
+
+def test_a_plan_trains_identical_arms_once_and_cuts_all_runs_into_stacks() -> None:
+    laid_out = lay_out(
+        factors={"same": {"a": {"train.epochs": 5}, "b": {"model.activation": "relu"}}}
+    )
+    made = plan(laid_out, finished=set(), workers=2)
+    assert len(laid_out.runs) == 6
+    assert made.to_train == 3
+    assert made.seconds > 0
+    assert plan(laid_out, {run.key for run in laid_out.runs}, 2).to_train == 0
+
+
+def test_a_plan_puts_together_only_what_fits_together() -> None:
+    laid_out = lay_out(factors={**FACTORS, "train.learning_rate": [0.1, 0.01]}, seeds=2)
+    made = plan(laid_out, finished=set(), workers=1)
+    assert [group.runs for group in made.groups] == [12, 12]
+    for stack in made.stacks:
+        assert len({task.network for task in stack}) == 1
+
+
+def test_a_frame_of_few_rows_is_laid_out() -> None:
+    frame = pd.DataFrame({"x": [0.0, 1, 2, 3, 4, 5] * 5, "y": list("ab") * 15})
+    spec = from_values({"question": "?", "data": {"source": "DataFrame", "target": "y"}})
+    assert design(spec, from_frame(frame, "y", name="f"), ENGINE).arms[0].network.outputs == 2

@@ -1,0 +1,202 @@
+"""A study's specification: read whole, and every problem of it reported at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paribus.errors import SpecError
+from paribus.study.spec import builtin_names, from_values, json_schema, load
+
+FIVE_MISTAKES = """\
+question: Does it help?
+data: digits
+model:
+  hiden: [50]
+train:
+  epochs: 0
+  optimizer: adm
+  learning_rate: -0.1
+factors:
+  train.momentun: [0, 0.9]
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "study.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def problems(values: dict) -> list[str]:
+    with pytest.raises(SpecError) as raised:
+        from_values({"question": "?", **values})
+    return [problem.removesuffix(" in Study(...)") for problem in raised.value.problems]
+
+
+def test_five_mistakes_are_reported_in_one_message_with_lines_and_spellings(tmp_path: Path) -> None:
+    path = write(tmp_path, FIVE_MISTAKES)
+    with pytest.raises(SpecError) as raised:
+        load(path)
+    assert raised.value.problems == [
+        f"model.hiden is not a known setting (did you mean model.hidden?) in {path}, line 4",
+        f"train.epochs must be at least 1 (got 0) in {path}, line 6",
+        "train.optimizer must be one of sgd, rmsprop, adam or adamw "
+        f"(got adm; did you mean adam?) in {path}, line 7",
+        f"train.learning_rate must be more than 0 (got -0.1) in {path}, line 8",
+        "factors.train.momentun: there is no such setting (did you mean train.momentum?) "
+        f"in {path}, line 10",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"seeds": 0}, "seeds must be at least 1 (got 0)"),
+        ({"seeds": 2.5}, "seeds must be a whole number (got 2.5)"),
+        ({"margin": 0}, "margin must be more than 0 (got 0)"),
+        ({"margin": float("nan")}, "margin must be a finite number (got nan)"),
+        (
+            {"outcome": "test_acuracy"},
+            "outcome test_acuracy is not known (did you mean test_accuracy?)",
+        ),
+        ({"model": {"hidden": 50}}, "model.hidden must be a list (got 50)"),
+        ({"model": {"dropout": 1}}, "model.dropout must be less than 1 (got 1)"),
+        ({"model": "mlp"}, "model must be a section of settings (got mlp)"),
+        (
+            {"model": {"conv": [{"channels": 0}]}},
+            "model.conv[0].channels must be at least 1 (got 0)",
+        ),
+        ({"train": {"shuffle": "yes"}}, "train.shuffle must be true or false (got yes)"),
+        (
+            {"factors": {"train.epochs": [5]}},
+            "factors.train.epochs must have at least 2 levels (got 1)",
+        ),
+        ({"factors": {"train.epochs": [5, 5]}}, "factors.train.epochs has the level 5 twice"),
+        ({"factors": {"train.epochs": [5, 0]}}, "factors: train.epochs must be at least 1 (got 0)"),
+        (
+            {"factors": {"size": {"small": 3, "big": {"model.hidden": [9]}}}},
+            "factors.size level small must be a set of settings such as {train.momentum: 0.9}",
+        ),
+        (
+            {"factors": {"a": {"x": {"modle.hidden": [3]}, "y": {"model.hidden": [9]}}}},
+            "factors.a.x: there is no setting modle.hidden (did you mean model.hidden?)",
+        ),
+        (
+            {"factors": {"data.test": [0.1, 0.2]}},
+            "factors.data.test: data.test cannot be a factor, because all arms of a block share "
+            "their rows",
+        ),
+        (
+            {
+                "factors": {
+                    "train.epochs": [1, 2],
+                    "length": {"a": {"train.epochs": 3}, "b": {"train.epochs": 4}},
+                }
+            },
+            "factors.length sets train.epochs, as train.epochs does already",
+        ),
+        (
+            {"factors": {"train.optimizer": ["sgd", "adam"]}, "baseline": {"optimiser": "sgd"}},
+            "baseline: there is no factor optimiser (did you mean optimizer?)",
+        ),
+        (
+            {"factors": {"train.optimizer": ["sgd", "adam"]}, "baseline": {"optimizer": "rmsprop"}},
+            "baseline: optimizer has no level rmsprop (its levels are sgd, adam)",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_what_was_got_and_what_is_allowed(
+    values: dict, expected: str
+) -> None:
+    assert problems(values) == [expected]
+
+
+def test_a_question_is_needed() -> None:
+    with pytest.raises(SpecError, match="question is missing"):
+        from_values({"data": "digits"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("question: [", "is not valid YAML"),
+        ("- a\n- b", "must hold settings such as 'question:' and 'factors:' (got list)"),
+        ("", "must hold settings such as 'question:' and 'factors:' (got nothing)"),
+        ("question: a\nseeds: 3\nseeds: 4", "seeds is given twice in"),
+        ("question: !!python/object:os.system x", "is not valid YAML"),
+        ("question: &a [*a, *a]", "is not valid YAML"),
+    ],
+)
+def test_broken_yaml_is_an_error_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        load(write(tmp_path, text))
+    assert expected in str(raised.value)
+
+
+def test_a_missing_file_and_a_misspelt_study_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be read: No such file"):
+        load(str(tmp_path / "none.yaml"))
+    with pytest.raises(SpecError, match=r"optimisers is neither .* \(did you mean optimizers\?\)"):
+        load("optimisers")
+
+
+def test_yaml_words_and_numbers_mean_what_people_write(tmp_path: Path) -> None:
+    spec = load(
+        write(
+            tmp_path,
+            "question: ok?\n"
+            "train: {learning_rate: 1e-3}\n"
+            "factors:\n"
+            "  batch norm:\n"
+            "    no: {model.batch_norm: none}\n"
+            "    yes: {model.batch_norm: after}\n",
+        )
+    )
+    assert spec.train.learning_rate == 0.001
+    assert [level.label for level in spec.arms_differ_in[0].levels] == ["no", "yes"]
+    assert spec.name == "study"
+
+
+def test_overrides_replace_what_is_written_and_bring_in_the_preset_of_their_data() -> None:
+    spec = load("optimizers", {"data.source": "mnist", "seeds": 20, "train.epochs": 3})
+    assert (spec.data.source, spec.seeds, spec.train.epochs) == ("mnist", 20, 3)
+    assert spec.model.hidden == (500,)  # by the preset
+    assert spec.margin == 0.002
+    assert load("optimizers").model.hidden != (500,)
+
+
+def test_a_factor_can_be_overridden() -> None:
+    spec = load(
+        "optimizers",
+        {
+            "factors.optimizer": {"a": {"train.momentum": 0.1}, "sgd": {"train.momentum": 0.2}},
+            "train.optimizer": "sgd",
+        },
+    )
+    assert [level.label for level in spec.arms_differ_in[0].levels] == ["a", "sgd"]
+
+
+def test_a_bad_override_says_so() -> None:
+    with pytest.raises(SpecError, match=r"train.epoch is not a known .* in an override"):
+        load("optimizers", {"train.epoch": 3})
+
+
+def test_the_written_form_gives_the_same_study_again(tmp_path: Path) -> None:
+    spec = load("optimizers", {"data.source": "mnist", "train.epochs": 3})
+    again = load(write(tmp_path, spec.to_yaml()))
+    assert again.model_dump(exclude={"presets"}) == spec.model_dump(exclude={"presets"})
+
+
+@pytest.mark.parametrize("name", builtin_names())
+@pytest.mark.parametrize("data", ["digits", "mnist", "fashion-mnist"])
+def test_every_built_in_study_is_valid_on_every_data_set_it_names(name: str, data: str) -> None:
+    assert load(name, {"data.source": data}).question.endswith("?")
+
+
+def test_the_schema_knows_every_setting() -> None:
+    schema = json_schema()
+    assert {"question", "data", "model", "train", "factors", "margin"} <= set(schema["properties"])
+    assert schema["properties"]["data"]["anyOf"][0] == {"type": "string"}
+    assert schema["$defs"]["TrainConfig"]["properties"]["epochs"]["minimum"] == 1

@@ -1,0 +1,257 @@
+"""The command line, as a person and as a program use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.study.test_spec import FIVE_MISTAKES
+
+STUDY = """\
+question: Does dropout help?
+data: breast-cancer
+model: {hidden: [8]}
+train: {epochs: 2, batch_size: 64}
+factors:
+  model.dropout: [0, 0.5]
+seeds: 6
+margin: 0.02
+"""
+
+
+def paribus(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from paribus.cli import main; main()", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "80", **environment},
+    )
+
+
+def refused(folder: Path, *arguments: str, **environment: str) -> str:
+    """Run what must be refused: exit code 2, no traceback, nothing written."""
+    before = sorted(folder.rglob("*"))
+    done = paribus(folder, *arguments, **environment)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert sorted(folder.rglob("*")) == before
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a small study has run."""
+    folder = tmp_path_factory.mktemp("ran")
+    (folder / "dropout.yaml").write_text(STUDY)
+    done = paribus(folder, "run", "dropout.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "Does dropout help?" in done.stdout
+    assert "Report: .paribus/reports/dropout.html" in done.stdout
+    assert "12 runs" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr  # no colours where there is no terminal
+    return folder
+
+
+def test_show_gives_the_stored_answer_as_text_and_json(ran: Path) -> None:
+    text = paribus(ran, "show", "dropout").stdout
+    record = json.loads(paribus(ran, "show", "dropout", "--json").stdout)
+    assert "".join(record["answer"].split()) in "".join(text.split())
+    assert len(record["arms"]) == 2
+    assert record["contrasts"][0]["n"] == 6
+    assert record["command"] == "paribus run dropout.yaml"
+
+
+def test_list_shows_the_studies_of_the_store(ran: Path) -> None:
+    (row,) = json.loads(paribus(ran, "list", "--json").stdout)
+    assert (row["study"], row["runs"], row["done"]) == ("dropout", 12, 12)
+    assert "dropout" in paribus(ran, "list").stdout
+
+
+def test_export_writes_a_row_per_run_with_settings_and_metrics(ran: Path) -> None:
+    assert paribus(ran, "export", "dropout", "--out", "runs.csv").returncode == 0
+    assert (
+        paribus(ran, "export", "dropout", "--format", "parquet", "--out", "runs.pq").returncode == 0
+    )
+    csv, parquet = pd.read_csv(ran / "runs.csv"), pd.read_parquet(ran / "runs.pq")
+    assert len(csv) == len(parquet) == 12
+    assert {"arm", "seed", "status", "train.learning_rate", "test_accuracy"} <= set(csv.columns)
+    pd.testing.assert_series_equal(csv["test_accuracy"], parquet["test_accuracy"])
+    assert "must be csv or parquet" in paribus(ran, "export", "dropout", "--out", "x.xls").stderr
+
+
+def test_report_writes_one_file_where_it_is_told(ran: Path) -> None:
+    assert paribus(ran, "report", "dropout", "--out", "mine.html").returncode == 0
+    page = (ran / "mine.html").read_text()
+    assert "Does dropout help?" in page
+    assert "<script" not in page
+    assert "http://www.w3.org" in page  # the namespace of the charts: the only address in it
+    assert 'src="http' not in page
+
+
+def test_a_finished_study_runs_again_from_the_store(ran: Path) -> None:
+    done = paribus(ran, "run", "dropout.yaml", "--json", "--no-report")
+    assert "12 already done" in done.stderr
+    assert json.loads(done.stdout)["report"] is None
+
+
+def test_plan_tells_what_would_run_and_writes_nothing(tmp_path: Path) -> None:
+    done = paribus(tmp_path, "plan", "optimizers", "--seeds", "3", "--json")
+    made = json.loads(done.stdout)
+    assert (made["runs"], made["to_train"], sum(made["stacks"])) == (24, 24, 24)
+    assert made["estimated_seconds"] > 0
+    assert (
+        "8 arms × 3 seeds = 24 runs"
+        in paribus(tmp_path, "plan", "optimizers", "--seeds", "3").stdout
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_of_ones_own_is_learned_from(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "size": [float(i % 17) for i in range(120)],
+            "colour": ["red" if i % 3 else "blue" for i in range(120)],
+            "kind": ["big" if i % 17 > 8 else "small" for i in range(120)],
+        }
+    )
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    done = paribus(
+        tmp_path, "run", "optimizers", "--data", "mine.csv", "--target", "kind", "--seeds", "2",
+        "--set", "train.epochs=2", "--set", "model.hidden=[8]", "--json", "--no-report",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["data"]["inputs"] == "3"
+    assert record["command"] == (
+        "paribus run optimizers --data mine.csv --target kind --seeds 2 "
+        "--set train.epochs=2 --set 'model.hidden=[8]'"
+    )
+
+
+def test_five_mistakes_come_in_one_message(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(FIVE_MISTAKES)
+    message = refused(tmp_path, "run", "study.yaml")
+    assert message.startswith("paribus: 5 problems\n")
+    lines = [line.rpartition("line ")[2] for line in message.splitlines()[1:]]
+    assert lines == ["4", "6", "7", "8", "10"]
+
+
+GOOD_ROWS = "a,b,label\n" + "".join(f"{i},{i % 7},{'x' if i % 2 else 'y'}\n" for i in range(40))
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (None, "mine.csv"),
+        ("", "empty"),
+        (GOOD_ROWS.replace("label", "lable"), "did you mean lable?"),
+        ("a,label\n" + "1,x\n" * 20, "label"),
+        (GOOD_ROWS.replace("\n5,", "\nfive,"), "five"),
+        (GOOD_ROWS + "1,1,z\n", "z"),
+        (GOOD_ROWS.replace("\n7,", "\n,"), "a"),
+    ],
+    ids=["missing", "empty", "no target", "constant target", "text", "one member", "missing value"],
+)
+def test_a_table_that_cannot_be_learned_from_is_refused(
+    tmp_path: Path, table: str | None, expected: str
+) -> None:
+    if table is not None:
+        (tmp_path / "mine.csv").write_text(table)
+    message = refused(tmp_path, "run", "optimizers", "--data", "mine.csv", "--target", "label")
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "optimisers"], "did you mean optimizers?"),
+        (["run", "none.yaml"], "cannot be read"),
+        (["run", "optimizers", "--set", "train.epochs"], "--set must be PATH=VALUE"),
+        (["run", "optimizers", "--set", "train.epoch=3"], "did you mean train.epochs?"),
+        (["run", "optimizers", "--data", "minst"], "did you mean mnist?"),
+        (["run", "optimizers", "--device", "gpu"], "--device must be auto, cpu or cuda"),
+        (["show", "optimizers"], "there is no store"),
+        (["list"], "there is no store"),
+        (["data", "get", "minst"], "did you mean mnist?"),
+        (["frobnicate"], "No such command"),
+    ],
+)
+def test_a_bad_command_says_what_to_do(tmp_path: Path, arguments: list[str], expected: str) -> None:
+    message = refused(tmp_path, *arguments)
+    assert expected in " ".join(message.replace("│", " ").split())
+
+
+def test_a_data_root_with_damaged_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "root" / "mnist").mkdir(parents=True)
+    for part in ("train", "t10k"):
+        for kind in ("images-idx3", "labels-idx1"):
+            (tmp_path / "root" / "mnist" / f"{part}-{kind}-ubyte.gz").write_bytes(b"\x1f\x8b")
+    message = refused(tmp_path, "run", "optimizers", "--data", "mnist", PARIBUS_DATA="root")
+    assert "train-images-idx3-ubyte.gz" in message
+    assert "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609" in message
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    message = refused(tmp_path, "run", "optimizers", "--store", "closed/s.sqlite")
+    assert "--store" in message
+
+
+def test_a_store_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.sqlite").write_text("something else altogether " * 50)
+    assert "is not a store" in refused(tmp_path, "run", "optimizers", "--store", "s.sqlite")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_no_traceback(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", "from paribus.cli import main; main()", "studies", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    assert "Traceback" in paribus(tmp_path, "run", "optimisers", "--debug").stderr
+
+
+def test_studies_data_schema_and_doctor_answer_programs(tmp_path: Path) -> None:
+    studies = json.loads(paribus(tmp_path, "studies", "--json").stdout)
+    assert "optimizers" in {row["study"] for row in studies}
+    data = json.loads(paribus(tmp_path, "data", "list", "--json").stdout)
+    assert {"digits", "mnist"} <= {row["data"] for row in data}
+    assert json.loads(paribus(tmp_path, "schema").stdout)["title"] == "Paribus study"
+    rows = json.loads(paribus(tmp_path, "doctor", "--json").stdout)
+    assert {"Python", "PyTorch", "memory"} <= {row["what"] for row in rows}
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "show", "report", "export"])
+def test_help_has_examples(tmp_path: Path, command: str) -> None:
+    assert f"paribus {command} " in paribus(tmp_path, command, "--help").stdout
+
+
+def test_help_and_import_load_no_heavy_package(tmp_path: Path) -> None:
+    script = (
+        "import sys, contextlib, io, paribus\n"
+        "from paribus.cli import app\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    app(['run', '--help'])\n"
+        "print([m for m in ('torch', 'numpy', 'pandas', 'scipy', 'pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,288 @@
+"""Small real studies from specification to verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import paribus
+from paribus.data import load
+from paribus.engines.base import Record
+from paribus.findings import Analysis
+from paribus.run import Settings, lay_out, make_plan, run_study
+from paribus.store.store import Store
+from paribus.study.spec import from_values
+
+SMALL = {
+    "question": "Which is better?",
+    "name": "small",
+    "data": "breast-cancer",
+    "model": {"hidden": [8]},
+    "train": {"epochs": 3, "batch_size": 64, "learning_rate": 0.01},
+    "factors": {"train.optimizer": ["sgd", "adam"]},
+    "seeds": 6,
+    "margin": 0.02,
+}
+FOUR_SHAPES = {**SMALL, "factors": {"model.hidden": [[5], [6], [7], [8]]}}
+
+
+def run(folder: Path, values: dict, watch: list | None = None, workers: int = 1) -> Analysis:
+    spec = from_values(values)
+    settings = Settings(folder / "store.sqlite", workers=workers)
+    design = lay_out(spec, load(spec.data.source), settings)
+    seen: list = [] if watch is None else watch
+    return run_study(design, settings, watch=seen.append)
+
+
+def test_a_study_is_trained_judged_and_kept(tmp_path: Path) -> None:
+    analysis = run(tmp_path, SMALL, workers=2)
+    assert [arm.name for arm in analysis.arms] == ["sgd", "adam"]
+    assert all(len(arm.values) == 6 for arm in analysis.arms)
+    (contrast,) = analysis.contrasts
+    assert contrast.verdict == "better"
+    assert contrast.difference == pytest.approx(analysis.arms[1].mean - analysis.arms[0].mean)
+    assert analysis.answer.startswith("Adam against sgd: better (+")
+    metrics = set(analysis.curves["metric"])
+    assert metrics == {"train_loss", "train_accuracy", "test_loss", "test_accuracy"}
+    assert len(analysis.curves) == 2 * 6 * 4 * 3
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    first = run(tmp_path, SMALL)
+    events: list = []
+    again = run(tmp_path, SMALL, events)
+    assert not events
+    assert again.arms == first.arms
+    more: list = []
+    run(tmp_path, {**SMALL, "seeds": 7}, more)
+    assert sum(isinstance(event, Record) for event in more) == 2
+
+
+def test_workers_and_their_number_change_no_result(tmp_path: Path) -> None:
+    one = run(tmp_path / "one", FOUR_SHAPES, workers=1)
+    two = run(tmp_path / "two", FOUR_SHAPES, workers=2)
+    assert [arm.values for arm in one.arms] == [arm.values for arm in two.arms]
+
+
+def test_a_diverging_arm_is_a_row_with_its_reason_and_the_others_finish(tmp_path: Path) -> None:
+    rates = {"model": {"hidden": [8], "activation": "none"}, "seeds": 6}
+    factors = {"train.learning_rate": [0.1, 1e6]}
+    train = {**SMALL["train"], "optimizer": "sgd"}
+    analysis = run(tmp_path, {**SMALL, **rates, "factors": factors, "train": train})
+    fine, lost = analysis.arms
+    assert len(fine.values) == 6
+    assert (lost.diverged, len(lost.values)) == (6, 0)
+    assert "training loss" in lost.reasons[0]
+    assert analysis.contrasts[0].verdict == "not comparable"
+    assert any("diverged in 6 of 6 seeds" in note for note in analysis.notes)
+    events: list = []
+    run(tmp_path, {**SMALL, **rates, "factors": factors, "train": train}, events)
+    assert not events  # a diverged run is a result: it is not trained again
+
+
+def test_two_identical_arms_are_equivalent(tmp_path: Path) -> None:
+    same = {"a": {"train.epochs": 3}, "b": {"model.activation": "relu"}}
+    analysis = run(tmp_path, {**SMALL, "factors": {"same": same}, "seeds": 10})
+    assert analysis.contrasts[0].verdict == "equivalent"
+
+
+def test_arms_that_differ_by_noise_are_never_told_apart_and_with_ten_seeds_equivalent(
+    tmp_path: Path,
+) -> None:
+    # The same training from other random numbers: dropout of one unit in 65536 draws masks.
+    noise = {"a": {"model.dropout": 0.3}, "b": {"model.dropout": 0.30001}}
+    train = {**SMALL["train"], "epochs": 10}
+    values = {**SMALL, "factors": {"noise": noise}, "seeds": 10, "margin": 0.03, "train": train}
+    analysis = run(tmp_path, values)
+    assert analysis.contrasts[0].verdict == "equivalent"
+
+
+def test_fewer_than_six_seeds_give_no_verdict(tmp_path: Path) -> None:
+    analysis = run(tmp_path, {**SMALL, "seeds": 3})
+    assert analysis.contrasts[0].verdict == "pilot"
+    assert analysis.answer.startswith("No verdict: 3 seeds make a pilot")
+
+
+def test_a_regression_is_judged_by_its_rmse(tmp_path: Path) -> None:
+    values = {**SMALL, "data": "diabetes", "margin": 1.0, "train": {"epochs": 20}}
+    analysis = run(tmp_path, {**values, "factors": {"train.learning_rate": [0.0001, 0.01]}})
+    assert analysis.outcome.name == "test_rmse"
+    assert 40 < analysis.arms[1].mean < 80
+    assert analysis.contrasts[0].verdict == "better"  # lower is better
+
+
+def test_a_plan_writes_nothing(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "x" / "store.sqlite", workers=1)
+    made = make_plan(lay_out(from_values(SMALL), load("breast-cancer"), settings), settings)
+    assert made.to_train == 12
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_is_an_ordinary_module_with_the_runs_accuracy(tmp_path: Path) -> None:
+    import torch
+
+    from paribus.data import fit_scaling
+    from paribus.study.rows import split_rows
+
+    spec = from_values({**SMALL, "seeds": 1})
+    dataset = load("breast-cancer")
+    settings = Settings(tmp_path / "store.sqlite", workers=1)
+    run_study(lay_out(spec, dataset, settings), settings)
+    assert not settings.checkpoint_folder.exists()
+    # Asked for later, the weights are made by training again; the stored result stays.
+    kept = Settings(tmp_path / "store.sqlite", workers=1, checkpoints=True)
+    design = lay_out(spec, dataset, kept)
+    analysis = run_study(design, kept)
+    split = split_rows(dataset, spec.data, spec.seed)
+    x = torch.from_numpy(fit_scaling(dataset, split.train, "standard").apply(dataset.features))
+    for planned in design.runs:
+        module = paribus.load_model(kept.checkpoint_folder / f"{planned.key}.safetensors")
+        with torch.no_grad():
+            right = module(x[split.test]).argmax(1).numpy() == dataset.targets[split.test]
+        assert right.mean() == analysis.arms[planned.arm].values[0]
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    with pytest.raises(paribus.DataError, match="not a checkpoint"):
+        paribus.load_model(tmp_path / "x.safetensors")
+    with pytest.raises(paribus.DataError, match="there is no checkpoint"):
+        paribus.load_model(tmp_path / "none.safetensors")
+
+
+# --- faults -----------------------------------------------------------------------------------
+
+
+def paribus_command(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-c", "from paribus.cli import main; main()", *arguments]
+    return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def write_study(folder: Path, values: dict) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "study.yaml").write_text(json.dumps(values))  # JSON is YAML
+
+
+def stored_runs(folder: Path) -> int:
+    path = folder / ".paribus" / "store.sqlite"
+    if not path.exists():
+        return 0
+    with Store(path) as store:
+        return sum(row.done for row in store.studies())
+
+
+def wait_for_runs(folder: Path, process: subprocess.Popen[bytes], least: int) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        if stored_runs(folder) >= least:
+            return
+        time.sleep(0.05)
+
+
+def answer_of(folder: Path, arguments: Sequence[str] = ()) -> dict:
+    process = paribus_command(
+        folder, "run", "study.yaml", "--json", "--no-report", "--workers", "1", *arguments
+    )
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err.decode()
+    return json.loads(out)
+
+
+LONG = {**FOUR_SHAPES, "train": {**SMALL["train"], "epochs": 150}}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9 on Windows")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_after_a_kill_the_same_command_goes_on_and_gives_the_same_table(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    write_study(tmp_path / "killed", LONG)
+    write_study(tmp_path / "whole", LONG)
+    process = paribus_command(tmp_path / "killed", "run", "study.yaml", "--workers", "1")
+    wait_for_runs(tmp_path / "killed", process, 6)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode == (-how if how == signal.SIGKILL else 130)
+    kept = stored_runs(tmp_path / "killed")
+    assert 6 <= kept < 24
+    with Store(tmp_path / "killed" / ".paribus" / "store.sqlite") as store:
+        before = {r.key: r.finished for r in store.study("small").runs if r.status == "done"}
+    resumed = answer_of(tmp_path / "killed")
+    with Store(tmp_path / "killed" / ".paribus" / "store.sqlite") as store:
+        after = {r.key: r.finished for r in store.study("small").runs}
+    assert {key: after[key] for key in before} == before  # not trained again
+    whole = answer_of(tmp_path / "whole")
+    assert resumed["arms"] == whole["arms"]
+    assert resumed["contrasts"] == whole["contrasts"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to find the workers")
+def test_workers_end_when_their_driver_is_killed(tmp_path: Path) -> None:
+    write_study(tmp_path, LONG)
+    process = paribus_command(tmp_path, "run", "study.yaml", "--workers", "2")
+    wait_for_runs(tmp_path, process, 1)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert children
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 20
+    while any(running(child) for child in children) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(running(child) for child in children)
+
+
+def running(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to find the workers")
+def test_a_killed_worker_costs_its_own_stack_and_the_next_run_mends_it(tmp_path: Path) -> None:
+    write_study(tmp_path, LONG)
+    process = paribus_command(tmp_path, "run", "study.yaml", "--workers", "1", "--json")
+    wait_for_runs(tmp_path, process, 6)
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err.decode()
+    failed = [arm for arm in json.loads(out)["arms"] if arm["failed"]]
+    assert failed
+    assert "ended by signal 9" in failed[0]["reasons"][0]
+    assert not any(arm["failed"] for arm in answer_of(tmp_path)["arms"])
+
+
+def test_two_processes_on_one_store_share_the_work(tmp_path: Path) -> None:
+    write_study(tmp_path, FOUR_SHAPES)
+    both = [
+        paribus_command(tmp_path, "run", "study.yaml", "--workers", "1", "--json", "--no-report")
+        for _ in range(2)
+    ]
+    tables = []
+    for process in both:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err.decode()
+        tables.append(json.loads(out)["arms"])
+    assert tables[0] == tables[1]
+    assert stored_runs(tmp_path) == 24
+
+
+def test_curves_of_a_run_end_at_its_final_metrics(tmp_path: Path) -> None:
+    analysis = run(tmp_path, SMALL)
+    last = analysis.curves[
+        (analysis.curves["metric"] == "test_accuracy") & (analysis.curves["epoch"] == 3)
+    ]
+    for arm in analysis.arms:
+        values = last[last["arm"] == arm.name].set_index("block")["value"].to_dict()
+        assert values == arm.values
+        assert np.all(np.isfinite(list(values.values())))
