@@ -117,7 +117,10 @@ def run(
         with screen.progress(plan) as watch:
             analysis = run_study(design, settings, _command(study, overrides), watch)
     except KeyboardInterrupt:
-        screen.err.print("Stopped. Every finished run is kept: the same command goes on from here.")
+        kept = make_plan(design, settings).finished
+        screen.err.print(
+            f"Stopped. {kept} of {len(design.runs)} runs are kept: the same command goes on."
+        )
         raise typer.Exit(130) from None
     written = _write_report(analysis, settings) if report else None
     if json:

@@ -12,6 +12,7 @@ from paribus.engines import stacked
 from paribus.engines.base import Record, Task
 from paribus.environment import choose_device, environment, version_of
 from paribus.findings import Analysis
+from paribus.models.weights import Weights
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
 from paribus.study.design import Design, EngineId, design
@@ -76,21 +77,19 @@ def run_study(
             with LocalWorkers(todo.workers, design.dataset, design.engine.device, keep) as workers:
                 for event in workers.run(todo.stacks, _still_wanted(store, settings)):
                     if isinstance(event, Record):
-                        _keep(event, store, where, design, settings)
+                        if event.weights is not None:
+                            _keep_weights(event, event.weights, design, settings)
+                        store.add_record(event, where)
                     watch(event)
         return analyse(store, design.key)
 
 
-def _keep(
-    record: Record, store: Store, where: dict[str, str], design: Design, settings: Settings
-) -> None:
-    if record.weights is not None:
-        from paribus.engines.torch import save_model
+def _keep_weights(record: Record, weights: Weights, design: Design, settings: Settings) -> None:
+    from paribus.engines.torch import save_model
 
-        arm = design.arms[next(run.arm for run in design.runs if run.key == record.key)]
-        path = settings.checkpoint_folder / f"{record.key}.safetensors"
-        save_model(path, arm.network, arm.config.model.dropout, record.weights)
-    store.add_record(record, where)
+    arm = design.arm_of(record.key)
+    path = settings.checkpoint_folder / f"{record.key}.safetensors"
+    save_model(path, arm.network, arm.config.model.dropout, weights)
 
 
 def _still_wanted(store: Store, settings: Settings) -> Callable[[list[Task]], list[Task]]:

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
-    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -37,8 +36,7 @@ def progress(plan: Plan) -> Iterator[Watch]:
     already, planned = plan.finished, len(plan.design.runs)
     bar = Progress(
         BarColumn(bar_width=None),
-        TextColumn("{task.fields[runs]}"),
-        TaskProgressColumn(),
+        TextColumn("{task.fields[runs]} · {task.completed:.0f}/{task.total:.0f} epochs"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

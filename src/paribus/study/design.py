@@ -73,6 +73,14 @@ class Design:
         )
 
     @cached_property
+    def _arm_by_run(self) -> dict[str, int]:
+        return {run.key: run.arm for run in self.runs}
+
+    def arm_of(self, run_key: str) -> Arm:
+        """Return the arm of a run (the last of several arms that are the same run)."""
+        return self.arms[self._arm_by_run[run_key]]
+
+    @cached_property
     def key(self) -> str:
         """A hash of the whole study, its question and judgement included."""
         content = [self.spec.model_dump(mode="json"), [run.key for run in self.runs]]
