@@ -167,15 +167,10 @@ def test_overrides_replace_what_is_written_and_bring_in_the_preset_of_their_data
     assert load("optimizers").model.hidden != (500,)
 
 
-def test_a_factor_can_be_overridden() -> None:
-    spec = load(
-        "optimizers",
-        {
-            "factors.optimizer": {"a": {"train.momentum": 0.1}, "sgd": {"train.momentum": 0.2}},
-            "train.optimizer": "sgd",
-        },
-    )
-    assert [level.label for level in spec.arms_differ_in[0].levels] == ["a", "sgd"]
+def test_a_factor_can_be_overridden(tmp_path: Path) -> None:
+    path = write(tmp_path, "question: ok?\nfactors: {train.epochs: [1, 2]}\n")
+    spec = load(path, {"factors.train.epochs": [3, 4, 5]})
+    assert [level.label for level in spec.arms_differ_in[0].levels] == ["3", "4", "5"]
 
 
 def test_a_bad_override_says_so() -> None:
