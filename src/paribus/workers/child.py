@@ -26,8 +26,10 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
     orders: SimpleQueue[Train] = SimpleQueue()
     threading.Thread(target=_listen, args=(inbox, orders), daemon=True).start()
 
+    from paribus.engines.stacked.arithmetic import one_thread
     from paribus.engines.stacked.engine import StackedEngine
 
+    one_thread()
     engine = StackedEngine(begin.device)
     while True:
         order = orders.get()
