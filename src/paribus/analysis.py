@@ -125,22 +125,31 @@ def _contrasts(
 
 def _curves(store: Store, study: StoredStudy, arms: list[str]) -> pd.DataFrame:
     """Return the per-epoch curves, long; what was logged per step is left to the export."""
-    frames = [
-        pd.DataFrame(
-            {
-                "arm": arms[arm],
-                "block": block,
-                "metric": metric,
-                "epoch": np.arange(1, len(points) + 1),
-                "value": points,
-            }
-        )
+    found = [
+        (arm, block, metric, points)
         for arm, block, metric, points in store.curves(study.row.key)
         if not metric.startswith("step_")
     ]
-    if not frames:
-        return pd.DataFrame(columns=["arm", "block", "metric", "epoch", "value"])
-    return pd.concat(frames, ignore_index=True)
+    lengths = [len(points) for _, _, _, points in found]
+    metrics = sorted({metric for _, _, metric, _ in found})
+    place = {metric: index for index, metric in enumerate(metrics)}
+
+    def spread(values: list[int]) -> np.ndarray:
+        return np.repeat(np.array(values, dtype=np.int64), lengths)
+
+    return pd.DataFrame(
+        {
+            "arm": pd.Categorical.from_codes(spread([arm for arm, *_ in found]), arms),
+            "block": spread([block for _, block, *_ in found]),
+            "metric": pd.Categorical.from_codes(
+                spread([place[m] for _, _, m, _ in found]), metrics
+            ),
+            "epoch": np.concatenate(
+                [np.empty(0, np.int64), *(np.arange(1, n + 1) for n in lengths)]
+            ),
+            "value": np.concatenate([np.empty(0), *(points for *_, points in found)]),
+        }
+    ).astype({"arm": str, "metric": str})
 
 
 def _environment(study: StoredStudy) -> dict[str, str]:

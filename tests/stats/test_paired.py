@@ -36,6 +36,15 @@ def test_the_smallest_exact_sign_flip_p_value(n: int) -> None:
     assert sign_flip(np.linspace(1, 2, n)) == pytest.approx(2 / 2**n)
 
 
+@pytest.mark.parametrize("n", [2, 7, 12])
+def test_the_exact_sign_flip_test_equals_scipys(n: int) -> None:
+    d = np.random.default_rng(n).normal(0.4, 1, n).round(1)  # with ties
+    theirs = stats.permutation_test(
+        (d,), np.mean, permutation_type="samples", vectorized=False, n_resamples=np.inf
+    )
+    assert sign_flip(d) == pytest.approx(theirs.pvalue, abs=1e-12)
+
+
 def test_many_pairs_use_the_same_random_signs_each_time() -> None:
     d = np.random.default_rng(1).normal(0.3, 1, 40)
     assert sign_flip(d) == sign_flip(d)
