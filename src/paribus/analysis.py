@@ -130,26 +130,18 @@ def _curves(store: Store, study: StoredStudy, arms: list[str]) -> pd.DataFrame:
         for arm, block, metric, points in store.curves(study.row.key)
         if not metric.startswith("step_")
     ]
-    lengths = [len(points) for _, _, _, points in found]
-    metrics = sorted({metric for _, _, metric, _ in found})
-    place = {metric: index for index, metric in enumerate(metrics)}
-
-    def spread(values: list[int]) -> np.ndarray:
-        return np.repeat(np.array(values, dtype=np.int64), lengths)
-
-    return pd.DataFrame(
+    lengths = [len(points) for *_, points in found]
+    per_curve = pd.DataFrame(
         {
-            "arm": pd.Categorical.from_codes(spread([arm for arm, *_ in found]), arms),
-            "block": spread([block for _, block, *_ in found]),
-            "metric": pd.Categorical.from_codes(
-                spread([place[m] for _, _, m, _ in found]), metrics
-            ),
-            "epoch": np.concatenate(
-                [np.empty(0, np.int64), *(np.arange(1, n + 1) for n in lengths)]
-            ),
-            "value": np.concatenate([np.empty(0), *(points for *_, points in found)]),
+            "arm": [arms[arm] for arm, *_ in found],
+            "block": [block for _, block, *_ in found],
+            "metric": [metric for _, _, metric, _ in found],
         }
-    ).astype({"arm": str, "metric": str})
+    )
+    curves = per_curve.loc[np.repeat(np.arange(len(found)), lengths)].reset_index(drop=True)
+    curves["epoch"] = np.concatenate([np.empty(0, np.int64), *(np.arange(n) + 1 for n in lengths)])
+    curves["value"] = np.concatenate([np.empty(0), *(points for *_, points in found)])
+    return curves
 
 
 def _environment(study: StoredStudy) -> dict[str, str]:
