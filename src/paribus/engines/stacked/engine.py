@@ -26,5 +26,29 @@ class StackedEngine:
     def train(
         self, tasks: list[Task], dataset: Dataset, *, keep_weights: bool, epoch_done: EpochDone
     ) -> Iterator[Record]:
-        """Train the tasks together and yield one record for each."""
-        yield from Stack(tasks, dataset, self.device).train(keep_weights, epoch_done)
+        """Train the tasks together and yield one record for each.
+
+        A stack that does not fit into memory is halved, as often as it takes: the runs come out
+        the same.
+        """
+        left = {task.key: task for task in tasks}
+        try:
+            for record in Stack(tasks, dataset, self.device).train(keep_weights, epoch_done):
+                del left[record.key]
+                yield record
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error) or len(left) < 2:
+                raise
+        # Only here has the failed stack been let go, so that its memory is free again.
+        remaining = list(left.values())
+        middle = len(remaining) // 2
+        for half in (remaining[:middle], remaining[middle:]):
+            if half:
+                yield from self.train(
+                    half, dataset, keep_weights=keep_weights, epoch_done=epoch_done
+                )
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or "can't allocate memory" in str(error)
