@@ -162,6 +162,80 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 # --- faults -----------------------------------------------------------------------------------
 
 
+def test_weights_that_overflow_at_the_last_step_are_a_divergence(tmp_path: Path) -> None:
+    train = {"epochs": 1, "batch_size": 1000, "optimizer": "sgd"}
+    rates = {"train.learning_rate": [0.1, 1e38]}
+    analysis = run(tmp_path, {**SMALL, "train": train, "factors": rates})
+    assert analysis.arms[1].diverged == 6
+    assert "test loss was" in analysis.arms[1].reasons[0]
+    assert analysis.answer.startswith("Learning rate 1e+38 diverged with every seed.")
+
+
+def test_ctrl_c_keeps_the_whole_of_a_stack_that_has_finished(tmp_path: Path) -> None:
+    spec = from_values({**SMALL, "seeds": 10})
+    settings = Settings(tmp_path / "store.sqlite", workers=1)
+    design = lay_out(spec, load(spec.data.source), settings)
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, Record):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(design, settings, watch=interrupt)
+    with Store(settings.store) as store:
+        assert store.studies()[0].done == 20
+
+
+def test_a_checkpoint_that_cannot_be_written_loses_no_run(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("in the way")
+    settings = Settings(tmp_path / "store.sqlite", workers=1, checkpoints=True)
+    design = lay_out(from_values({**SMALL, "seeds": 1}), load("breast-cancer"), settings)
+    with pytest.raises(paribus.StoreError, match="cannot be written"):
+        run_study(design, settings)
+    with Store(settings.store) as store:
+        assert store.studies()[0].done >= 1
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("queue.py", "raise SystemExit('the file of the user, not of the library')"),
+        ("torch.py", "raise ImportError('a file of the user')"),
+    ],
+)
+def test_a_file_of_the_users_is_not_taken_for_a_library(
+    tmp_path: Path, file: str, text: str
+) -> None:
+    (tmp_path / file).write_text(text)
+    write_study(tmp_path, {**SMALL, "seeds": 1})
+    script = tmp_path / "elsewhere" / "main.py"
+    script.parent.mkdir()
+    script.write_text("from paribus.cli import main; main()")
+    words = [sys.executable, str(script), "run", "study.yaml", "--no-report"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("site", "failed"),
+    [
+        ("print('hello from a site customisation')", 0),
+        ("import sys; sys.modules['torch'] = None", 2),
+    ],
+    ids=["prints before it starts", "cannot import torch"],
+)
+def test_a_worker_that_prints_or_cannot_start_hangs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: str, failed: int
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(site)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    analysis = run(tmp_path, {**SMALL, "seeds": 1})
+    assert sum(arm.failed for arm in analysis.arms) == failed
+    if failed:
+        assert "torch" in analysis.arms[0].reasons[0]
+
+
 def paribus_command(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-c", "from paribus.cli import main; main()", *arguments]
     return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

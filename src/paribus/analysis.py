@@ -31,14 +31,13 @@ def analyse(store: Store, name: str) -> Analysis:
         _summary(about, runs[index], outcome) for index, about in enumerate(content["arms"])
     )
     contrasts = _contrasts(content["contrasts"], arms, outcome, margin)
-    test_rows = str(content["data"]["test rows"]).partition(" ")[0]
+    part = outcome.name.partition("_")[0].replace("train", "training")
+    rows = str(content["data"][f"{part} rows"]).partition(" ")[0]
     return Analysis(
         name=study.row.name,
         question=study.row.question,
-        answer=answer(contrasts, arms, outcome, margin),
-        notes=tuple(
-            notes(contrasts, arms, outcome, margin, seeds, test_rows, len(study.environments))
-        ),
+        answer=answer(contrasts, arms, outcome, margin, seeds),
+        notes=tuple(notes(contrasts, arms, outcome, margin, seeds, rows, len(study.environments))),
         outcome=outcome,
         margin=margin,
         seeds=seeds,
@@ -59,7 +58,7 @@ def _summary(about: Mapping[str, Any], runs: list[StoredRun], outcome: Outcome) 
     values = {
         run.block: run.metrics[outcome.name]
         for run in runs
-        if run.status == "done" and outcome.name in run.metrics
+        if run.status == "done" and math.isfinite(run.metrics.get(outcome.name, math.nan))
     }
     array = np.array(list(values.values()))
     low, high = mean_interval(array)

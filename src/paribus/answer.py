@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from paribus.findings import ArmSummary, Contrast
-from paribus.stats.verdicts import FEWEST_SEEDS
+from paribus.stats.verdicts import FEWEST_SEEDS, Verdict
 from paribus.study.outcomes import Outcome
 
 _MOST_GROUPS = 8  # comparisons told one by one; more are counted
@@ -17,8 +18,15 @@ def answer(
     arms: Sequence[ArmSummary],
     outcome: Outcome,
     margin: float | None,
+    seeds: int,
 ) -> str:
     """Return the answer to a study's question in a few sentences."""
+    lost = [arm.name for arm in arms if arm.diverged == seeds]
+    if lost and len(lost) < len(arms):
+        start = f"{_listed(lost)} diverged with every seed."
+        rest = [arm for arm in arms if arm.diverged < seeds]
+        left = [one for one in contrasts if one.n]
+        return f"{start[:1].upper()}{start[1:]} {answer(left, rest, outcome, margin, seeds)}"
     if not contrasts or all(one.verdict == "not comparable" for one in contrasts):
         return _best(arms, outcome)
     if all(one.verdict in ("pilot", "not comparable") for one in contrasts):
@@ -30,7 +38,7 @@ def answer(
     groups: dict[str, list[Contrast]] = defaultdict(list)
     for one in contrasts:
         groups[one.varies].append(one)
-    words = _Words(outcome, margin)
+    words = _Words(outcome, margin, seeds)
     if len(groups) > _MOST_GROUPS:
         told = [words.counts(contrasts)]
     else:
@@ -41,11 +49,12 @@ def answer(
 class _Words:
     """Sentences on contrasts, in the units of one outcome."""
 
-    def __init__(self, outcome: Outcome, margin: float | None):
+    def __init__(self, outcome: Outcome, margin: float | None, seeds: int):
         self.outcome = outcome
+        self.seeds = seeds
         self.unit = f" {outcome.difference_unit}" if outcome.difference_unit else ""
         within = f" within {outcome.show_margin(margin)}" if margin else ""
-        self.verdicts = {
+        self.verdicts: dict[Verdict, str] = {
             "better": "better",
             "worse": "worse",
             "equivalent": f"equivalent{within}",
@@ -69,17 +78,25 @@ class _Words:
                 alone = len(found) == 1
                 cases = [self._case(one, sized, alone) for one in found]
                 parts.append(f"{text} {_listed(cases)}".strip())
-        return f"{varies[:1].upper()}{varies[1:]}: {'; '.join(parts)}."
+        return f"{varies[:1].upper()}{varies[1:]}: {'; '.join(parts)}{self._fewer(group)}."
 
     def counts(self, contrasts: Sequence[Contrast]) -> str:
         """Return one sentence on very many comparisons."""
         count = Counter(one.verdict for one in contrasts)
-        parts = [f"{count['better'] + count['worse']} show a difference"]
-        if count["equivalent"]:
-            parts.append(f"{count['equivalent']} are {self.verdicts['equivalent']}")
-        if count["inconclusive"]:
-            parts.append(f"{count['inconclusive']} are not decided yet")
-        return f"Of {len(contrasts)} comparisons {_listed(parts)}."
+        parts = [
+            f"{count[verdict]} {'is' if count[verdict] == 1 else 'are'} {text}"
+            for verdict, text in self.verdicts.items()
+            if count[verdict]
+        ]
+        return f"Of {len(contrasts)} comparisons {_listed(parts)}{self._fewer(contrasts)}."
+
+    def _fewer(self, contrasts: Sequence[Contrast]) -> str:
+        """Say where a comparison rests on fewer seeds than were asked for."""
+        fewest = min(one.n for one in contrasts)
+        if fewest >= self.seeds:
+            return ""
+        which = "the" if len(contrasts) == 1 else "as few as"
+        return f", in {which} {fewest} of {self.seeds} seeds in which both arms finished"
 
     def _case(self, one: Contrast, sized: bool, alone: bool) -> str:
         parts = [f"with {one.condition}"] if one.condition else []
@@ -100,6 +117,9 @@ def _best(arms: Sequence[ArmSummary], outcome: Outcome) -> str:
     finished = [arm for arm in arms if arm.values]
     if not finished:
         return "No answer: no run has finished."
+    # A mean over the seeds that happened to survive is no match for one over all of them.
+    most = max(len(arm.values) for arm in finished)
+    finished = [arm for arm in finished if len(arm.values) == most]
     best = (max if outcome.higher_is_better else min)(finished, key=lambda arm: arm.mean)
     level = f"{outcome.show(best.mean)}{f' {outcome.unit}' if outcome.unit else ''}"
     if len(arms) == 1:
@@ -114,17 +134,19 @@ def notes(
     outcome: Outcome,
     margin: float | None,
     seeds: int,
-    test_rows: str,
+    rows: str,
     environments: int,
 ) -> list[str]:
     """Return how sure the answer is, what it holds for, and what went wrong."""
-    told = [
-        f"{seeds} seed{'s' if seeds != 1 else ''}, paired within seeds; 95 % t intervals, each by "
-        f"itself; Holm over {len(contrasts)} contrast{'s' if len(contrasts) != 1 else ''}. It "
-        f"holds for this one test set of {test_rows} rows."
-        if contrasts
-        else f"{seeds} seeds. It holds for this one test set of {test_rows} rows."
-    ]
+    judged = sum(not math.isnan(one.p_adjusted) for one in contrasts)
+    part = outcome.name.partition("_")[0].replace("train", "training")
+    how = f"{seeds} seed{'s' if seeds != 1 else ''}"
+    if judged:
+        how += (
+            ", paired within seeds; 95 % t intervals, each by itself; verdicts by Holm over "
+            f"{judged} contrast{'s' if judged != 1 else ''}"
+        )
+    told = [f"{how}. It holds for this one {part} set of {rows} rows."]
     if contrasts and margin is None:
         told.append(
             "No margin is declared, so nothing can be shown to be equivalent: set `margin` to the "
@@ -134,7 +156,10 @@ def notes(
         told.append(f"The {outcome.label} says nothing about rows that were not trained on.")
     needed = [one.seeds_needed for one in contrasts if one.seeds_needed]
     if needed:
-        told.append(f"About {max(needed)} seeds would decide what is not decided yet.")
+        told.append(
+            f"Not decided yet: {max(needed)} seeds would have an 80 % chance of showing a "
+            "difference as large as the margin."
+        )
     for arm in arms:
         for count, what in ((arm.diverged, "diverged"), (arm.failed, "failed")):
             if count:

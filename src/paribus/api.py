@@ -57,8 +57,6 @@ class Study:
         `Study.load("optimizers", seeds=20, train__epochs=3)`.
         """
         overrides = {path.replace("__", "."): value for path, value in set_.items()}
-        if "data" in overrides:
-            overrides["data.source"] = overrides.pop("data")
         made = cls.__new__(cls)
         made._set(specs.load(str(study), overrides), None, data_root)
         return made

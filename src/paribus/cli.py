@@ -371,12 +371,6 @@ def data_get(
 def _settings(store: Path, workers: int | None, device: str, checkpoints: bool) -> Settings:
     from paribus.run import Settings
 
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device must be auto, cpu or cuda (got {device})")
-    if device == "cuda":
-        from paribus.environment import require_cuda
-
-        require_cuda()
     return Settings(store, workers, device, checkpoints)
 
 

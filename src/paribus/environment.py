@@ -71,4 +71,4 @@ def require_cuda() -> None:
         why = f"PyTorch {torch.__version__} is a build for CPUs: install one with CUDA"
     else:
         why = "PyTorch finds no CUDA device: `nvidia-smi` tells whether the driver does"
-    raise InputError(f"--device cuda is not to be had here: {why}, or use --device cpu")
+    raise InputError(f"device cuda is not to be had here: {why}, or use device cpu")

@@ -22,9 +22,9 @@ class ArmSummary:
     sd: float
     low: float  # 95 % t interval of the mean
     high: float
-    diverged: int  # runs that diverged, failed, or are not trained yet
-    failed: int
-    missing: int
+    diverged: int  # runs that diverged
+    failed: int  # runs that failed
+    missing: int  # runs that are not trained yet
     reasons: tuple[str, ...]  # distinct reasons of diverged and failed runs
     parameters: int  # trainable parameters
     architecture: str  # "784-500-10, relu, batch norm after the activation"
@@ -50,7 +50,7 @@ class Contrast:
     p_adjusted: float  # Holm over the study's contrasts
     p_equivalence: float  # TOST against the margin, Holm-adjusted; nan without a margin
     verdict: Verdict
-    seeds_needed: int | None  # for an inconclusive verdict: seeds that would decide it
+    seeds_needed: int | None  # where inconclusive: for 80 % power to show one margin
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from paribus.analysis import analyse
 from paribus.data import Dataset
 from paribus.engines import stacked
 from paribus.engines.base import Record, Task
-from paribus.environment import choose_device, environment, version_of
+from paribus.environment import choose_device, environment, require_cuda, version_of
+from paribus.errors import InputError
 from paribus.findings import Analysis
-from paribus.models.weights import Weights
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
 from paribus.study.design import Design, EngineId, design
@@ -32,6 +32,15 @@ class Settings:
     workers: int | None = None  # one per core
     device: str = "auto"
     checkpoints: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what can be asked for here; InputError with what is allowed."""
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise InputError(f"device must be auto, cpu or cuda (got {self.device})")
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"workers must be at least 1 (got {self.workers})")
+        if self.device == "cuda":
+            require_cuda()
 
     @property
     def checkpoint_folder(self) -> Path:
@@ -75,21 +84,28 @@ def run_study(
             where = environment(design.engine.device)
             keep = settings.checkpoints
             with LocalWorkers(todo.workers, design.dataset, design.engine.device, keep) as workers:
-                for event in workers.run(todo.stacks, _still_wanted(store, settings)):
-                    if isinstance(event, Record):
-                        if event.weights is not None:
-                            _keep_weights(event, event.weights, design, settings)
-                        store.add_record(event, where)
-                    watch(event)
+                try:
+                    for event in workers.run(todo.stacks, _still_wanted(store, settings)):
+                        if isinstance(event, Record):
+                            _keep(event, store, where, design, settings)
+                        watch(event)
+                except KeyboardInterrupt:
+                    for record in workers.arrived():
+                        _keep(record, store, where, design, settings)
+                    raise
         return analyse(store, design.key)
 
 
-def _keep_weights(record: Record, weights: Weights, design: Design, settings: Settings) -> None:
-    from paribus.engines.torch import save_model
+def _keep(
+    record: Record, store: Store, where: dict[str, str], design: Design, settings: Settings
+) -> None:
+    store.add_record(record, where)
+    if record.weights is not None:
+        from paribus.engines.torch import save_model
 
-    arm = design.arm_of(record.key)
-    path = settings.checkpoint_folder / f"{record.key}.safetensors"
-    save_model(path, arm.network, arm.config.model.dropout, weights)
+        arm = design.arm_of(record.key)
+        path = settings.checkpoint_folder / f"{record.key}.safetensors"
+        save_model(path, arm.network, arm.config.model.dropout, record.weights)
 
 
 def _still_wanted(store: Store, settings: Settings) -> Callable[[list[Task]], list[Task]]:

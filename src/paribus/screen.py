@@ -24,8 +24,8 @@ from paribus.run import Watch
 from paribus.study.plan import Plan
 from paribus.workers.messages import EpochDone
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
 
 
 @contextmanager

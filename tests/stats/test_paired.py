@@ -95,4 +95,11 @@ def test_few_and_equal_differences_have_no_invented_numbers() -> None:
     assert math.isnan(paired(np.array([1.0])).p)
     same = paired(np.zeros(10))
     assert (same.p, same.p_sign_flip, same.low, same.high) == (1, 1, 0, 0)
-    assert paired(np.full(10, 0.5)).p == 0
+
+
+def test_equal_differences_rest_on_their_signs_alone() -> None:
+    for d in (np.full(6, 0.01), np.array([0.9 - 0.8, 0.5 - 0.4, 0.7 - 0.6, 0.3 - 0.2, 0.1, 0.1])):
+        found = paired(d)
+        assert found.p == found.p_sign_flip == 2 / 2**6
+        assert tost(d, 0.2) == 1 / 2**6
+        assert tost(d, 0.005) == 1

@@ -82,6 +82,18 @@ def test_eight_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         assert (row.planned, row.done) == (80, 80)
 
 
+def test_many_processes_can_make_one_store_at_once(tmp_path: Path) -> None:
+    for attempt in range(10):
+        path = tmp_path / f"{attempt}.sqlite"
+
+        def look(_: int, path: Path = path) -> int:
+            with Store(path, create=True) as store:
+                return len(store.studies())
+
+        with ThreadPoolExecutor(12) as pool:
+            assert list(pool.map(look, range(12))) == [0] * 12
+
+
 def test_a_file_that_is_not_a_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a database, but long enough to have a header " * 10)

@@ -62,7 +62,14 @@ def test_the_hash_of_a_run_depends_on_all_that_can_change_its_result() -> None:
 
 def test_stating_a_default_changes_no_hash() -> None:
     assert keys(train={"optimizer": "adam", "epsilon": 1e-8}) == keys()
-    assert keys(data="digits", model={"activation": "relu"}) == keys()
+    assert keys(data="digits", model={"activation": "relu", "hidden": [128]}) == keys()
+
+
+def test_a_setting_that_does_nothing_changes_no_hash() -> None:
+    sgd = {"optimizer": "sgd"}
+    assert keys(train={**sgd, "beta1": 0.5, "smoothing": 0.5}) == keys(train=sgd)
+    assert keys(model={"conv": []}) == keys()
+    assert keys(train={"beta1": 0.5}) != keys()
 
 
 def test_arms_of_a_block_share_the_weights_of_layers_of_equal_shape() -> None:
@@ -133,7 +140,15 @@ def test_all_pairs_are_compared_once() -> None:
         ({"outcome": "validation_loss"}, "needs data.validation above 0"),
         (
             {"model": {"batch_norm": "after"}, "train": {"batch_size": 1}},
-            "leaves one row for the last",
+            "leaves one row for the last batch of 1438 training rows",
+        ),
+        (
+            {
+                "model": {"batch_norm": "after"},
+                "train": {"batch_size": 358},
+                "evaluate": {"mode": "training"},
+            },
+            "leaves one row for the last batch of 359 test rows",
         ),
     ],
 )

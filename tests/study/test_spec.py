@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from paribus.errors import SpecError
-from paribus.study.spec import builtin_names, from_values, json_schema, load
+from paribus.study.spec import Spec, builtin_names, from_values, json_schema, load
 
 FIVE_MISTAKES = """\
 question: Does it help?
@@ -157,6 +161,76 @@ def test_yaml_words_and_numbers_mean_what_people_write(tmp_path: Path) -> None:
     assert spec.train.learning_rate == 0.001
     assert [level.label for level in spec.arms_differ_in[0].levels] == ["no", "yes"]
     assert spec.name == "study"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "question: a\nfactors: {1: [1, 2]}",
+        "question: a\nfactors: {null: 3}",
+        "question: a\ndata: {source: [1]}\npresets: {mnist: {}}",
+        "question: a\n? [1, 2]\n: 3",
+        "question: !!bool x",
+        "question: !!timestamp x",
+        "question: !!int ''",
+        "question: a\nseeds: " + "9" * 5000,
+        "question: a\ntrain: {epochs: " + "9" * 400 + "}",
+        "question: a\n'[x': 3",
+        "question: " + "[" * 3000,
+    ],
+)
+def test_odd_yaml_is_an_error_of_ours(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SpecError):
+        load(write(tmp_path, text))
+
+
+def test_odd_python_values_are_an_error_of_ours() -> None:
+    circle: dict = {"question": "?"}
+    circle["factors"] = circle
+    for values in ([1], circle, {"question": "?", "seed": 10**5000}, {"name": "../x"}):
+        with pytest.raises(SpecError):
+            from_values(values)  # type: ignore[arg-type]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=8)
+        | st.sampled_from(["train.epochs", "adam", "sgd", "digits", "test_accuracy"]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from([*Spec.model_fields, "train.epochs", "optimizer", "hidden", "x"])
+                | st.text(max_size=4),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_values_are_a_study_or_an_error_of_ours(values: object) -> None:
+    with contextlib.suppress(SpecError):
+        spec = from_values({"question": "?", **values} if isinstance(values, dict) else values)
+        assert from_values(yaml.safe_load(spec.to_yaml())).factors == spec.factors
+
+
+def test_numbers_are_read_as_they_look(tmp_path: Path) -> None:
+    for text in ("010", "1:30", "2026-01-01"):
+        with pytest.raises(SpecError, match=f"must be a whole number .got {text}."):
+            load(write(tmp_path, f"question: a\nseeds: {text}"))
+
+
+def test_levels_that_differ_in_late_digits_are_different() -> None:
+    spec = from_values(
+        {"question": "?", "factors": {"train.learning_rate": [0.12345678, 0.12345679, 1e-3]}}
+    )
+    labels = [level.label for level in spec.arms_differ_in[0].levels]
+    assert labels == ["0.12345678", "0.12345679", "0.001"]
 
 
 def test_overrides_replace_what_is_written_and_bring_in_the_preset_of_their_data() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import nn
 
-from paribus.errors import DataError
+from paribus.errors import DataError, StoreError
 from paribus.models import layers as described
 from paribus.models.layers import Network
 from paribus.models.weights import Weights
@@ -60,8 +62,7 @@ def state_dict(network: Network, weights: Weights) -> dict[str, torch.Tensor]:
 
 
 def save_model(path: Path, network: Network, dropout: float, weights: Weights) -> None:
-    """Write a trained network to a safetensors file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a trained network to a safetensors file, whole or not at all; else StoreError."""
     described_layers = [{"kind": type(x).__name__, **asdict(x)} for x in network.layers]
     about = {
         "format": "paribus-model-1",
@@ -75,9 +76,19 @@ def save_model(path: Path, network: Network, dropout: float, weights: Weights) -
         ),
     }
     tensors = {name: t.numpy() for name, t in state_dict(network, weights).items()}
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata=about)
-    partial.replace(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, partial, metadata=about)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise StoreError(
+            f"the checkpoint {path} cannot be written ({error}): make room or free its folder; "
+            f"the run itself is kept"
+        ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def load_model(path: str | Path) -> nn.Sequential:

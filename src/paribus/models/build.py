@@ -51,7 +51,7 @@ def network(model: ModelConfig, input_shape: Shape, outputs: int) -> Network:
     if len(shape) > 1:
         layers.append(Flatten())
         shape = output_shape(Flatten(), shape)
-    hidden = model.hidden if model.hidden is not None else _HIDDEN.get(model.kind, ())
+    hidden = hidden_units(model)
     if model.kind in ("linear", "logistic") and hidden:
         raise ValueError(
             f"model.hidden must be empty for a {model.kind} model (got {list(hidden)})"
@@ -64,6 +64,11 @@ def network(model: ModelConfig, input_shape: Shape, outputs: int) -> Network:
         width = units
     layers.append(Dense(width, outputs))
     return Network(input_shape, outputs, tuple(layers))
+
+
+def hidden_units(model: ModelConfig) -> tuple[int, ...]:
+    """Return the units of each hidden layer, by default those of the kind of model."""
+    return model.hidden if model.hidden is not None else _HIDDEN.get(model.kind, ())
 
 
 def _hidden(model: ModelConfig, features: int) -> list[Layer]:

@@ -21,8 +21,9 @@ def forest_caption(analysis: Analysis) -> str:
     margin = (
         ""
         if analysis.margin is None
-        else " An interval inside the shaded band differs by less than the margin of "
-        f"{analysis.outcome.show_margin(analysis.margin)}."
+        else " The shaded band is the margin, "
+        f"{analysis.outcome.show_margin(analysis.margin)}: what lies inside it is too small to "
+        "matter. The verdicts are corrected for the number of contrasts, the intervals are not."
     )
     return (
         "Mean difference of the pairs of runs that share a seed, with its 95 % t interval; "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -36,11 +36,11 @@ def paired(differences: np.ndarray) -> Paired:
     superiority = float((np.sum(d > 0) + 0.5 * np.sum(d == 0)) / n)
     if n == 1:
         return Paired(1, mean, math.nan, math.nan, math.nan, superiority, math.nan, math.nan)
-    sd = float(d.std(ddof=1))
-    if sd == 0:
-        p = 1.0 if mean == 0 else 0.0
+    if _constant(d):
+        # No spread to judge by: the signs alone tell something.
         effect = 0.0 if mean == 0 else math.copysign(math.inf, mean)
-        return Paired(n, mean, mean, mean, effect, superiority, p, sign_flip(d))
+        p = sign_flip(d)
+        return Paired(n, mean, mean, mean, effect, superiority, p, p)
     result = stats.ttest_1samp(d, 0.0)
     interval = result.confidence_interval(0.95)
     return Paired(
@@ -48,11 +48,16 @@ def paired(differences: np.ndarray) -> Paired:
         mean,
         float(interval.low),
         float(interval.high),
-        mean / sd,
+        mean / float(d.std(ddof=1)),
         superiority,
         float(result.pvalue),
         sign_flip(d),
     )
+
+
+def _constant(values: np.ndarray) -> bool:
+    """Return whether values are equal but for rounding."""
+    return bool(np.ptp(values) <= 1e-9 * np.max(np.abs(values)))
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float]:
@@ -60,7 +65,7 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     v = np.asarray(values, float)
     if len(v) < 2:
         return math.nan, math.nan
-    if v.std() == 0:
+    if _constant(v):
         return float(v[0]), float(v[0])
     low, high = stats.t.interval(0.95, len(v) - 1, v.mean(), stats.sem(v))
     return float(low), float(high)
@@ -73,21 +78,21 @@ def sign_flip(differences: np.ndarray) -> float:
     same for every test (Phipson and Smyth, 2010).
     """
     d = np.asarray(differences, float)
-    totals = np.abs(_signs(len(d)) @ d)
+    totals = np.abs(np.concatenate([signs @ d for signs in _signs(len(d))]))
     # Patterns that tie with the observed one must not fall below it by rounding.
     observed = abs(d.sum()) * (1 - 1e-12)
     return float(np.mean(totals >= observed))
 
 
-@cache
-def _signs(n: int) -> np.ndarray:
-    """Return sign patterns [pattern, n], the observed one (all +1) first."""
+def _signs(n: int) -> Iterator[np.ndarray]:
+    """Yield sign patterns [pattern, n] in pieces, the observed one (all +1) first."""
     if n <= _EXACT_UP_TO:
-        bits = np.arange(2**n)[:, None] >> np.arange(n) & 1
-        return (1 - 2 * bits).astype(float)
-    drawn = np.random.default_rng(0).choice([-1.0, 1.0], size=(10_000, n))
-    drawn[0] = 1
-    return drawn
+        yield 1.0 - 2.0 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
+        return
+    yield np.ones((1, n))
+    draw = np.random.default_rng(0)
+    for patterns in np.diff(np.linspace(0, 9_999, 21, dtype=int)):
+        yield draw.choice([-1.0, 1.0], size=(patterns, n))
 
 
 def tost(differences: np.ndarray, margin: float) -> float:
@@ -95,8 +100,8 @@ def tost(differences: np.ndarray, margin: float) -> float:
     d = np.asarray(differences, float)
     if len(d) < 2:
         return math.nan
-    if d.std() == 0:
-        return 0.0 if abs(d[0]) < margin else 1.0
+    if _constant(d):  # the least that a one-sided test of the signs can say
+        return float(2.0 ** -len(d)) if abs(d[0]) < margin else 1.0
     above = stats.ttest_1samp(d, -margin, alternative="greater").pvalue
     below = stats.ttest_1samp(d, margin, alternative="less").pvalue
     return float(max(above, below))

@@ -32,7 +32,7 @@ class Judged:
     p_adjusted: float  # Holm over the question's contrasts
     p_equivalence: float  # TOST, Holm over the question's contrasts; nan without a margin
     verdict: Verdict
-    seeds_needed: int | None  # where inconclusive: seeds that would decide it at 80 % power
+    seeds_needed: int | None  # where inconclusive: for 80 % power to show one margin
 
 
 def judge(

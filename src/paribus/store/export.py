@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def write_frame(frame: pd.DataFrame, format: str, path: Path) -> None:
             frame.to_csv(partial, index=False)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise StoreError(
             f"{path} cannot be written ({error.strerror or error}): name another with --out"
         ) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -221,34 +222,48 @@ class Store:
                 yield arm, block, metric, np.frombuffer(points, "<f8")
 
     def _prepare(self) -> None:
-        (found,) = self._db.execute("PRAGMA application_id").fetchone()
+        if not self._is_ours():
+            # Another process may be making it at this moment: look again under the lock.
+            with self._writing() as db:
+                if not self._is_ours():
+                    self._refuse_what_is_not_empty()
+                    for statement in TABLES.split(";\n"):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    db.execute(f"PRAGMA user_version = {VERSION}")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if found == APPLICATION_ID and version > VERSION:
+        if version > VERSION:
             raise StoreError(
                 f"{self.path} was written by a newer Paribus (schema {version}; this one knows up "
                 f"to {VERSION}): upgrade with `pip install -U paribus`, or name another --store"
             )
-        if found != APPLICATION_ID and (found or tables):
+        self._use_journal()
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+
+    def _is_ours(self) -> bool:
+        (found,) = self._db.execute("PRAGMA application_id").fetchone()
+        return bool(found == APPLICATION_ID)
+
+    def _refuse_what_is_not_empty(self) -> None:
+        (found,) = self._db.execute("PRAGMA application_id").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if found or tables:
             raise StoreError(
                 f"{self.path} is an SQLite file, but not a store of Paribus: name another --store"
             )
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        if found != APPLICATION_ID:
-            self._create()
 
-    def _create(self) -> None:
-        with self._writing() as db:
-            # Another process may have been quicker between our look and our lock.
-            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if tables:
+    def _use_journal(self) -> None:
+        """Switch to write-ahead logging; SQLite does not wait for this lock by itself."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
                 return
-            for statement in TABLES.split(";\n"):
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {VERSION}")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Whole = Annotated[int, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True, le=1_000_000_000)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Switch = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
@@ -40,7 +40,7 @@ class DataConfig(Section):
 class ConvBlock(Section):
     """One convolution with its activation and max-pooling."""
 
-    channels: Whole = Field(ge=1)
+    channels: Whole = Field(ge=1, le=100_000)
     kernel: Whole = Field(5, ge=1)
     pool: Whole = Field(2, ge=1, description="1 for no pooling")
 
@@ -49,7 +49,7 @@ class ModelConfig(Section):
     """The network, described without any framework."""
 
     kind: Literal["mlp", "cnn", "linear", "logistic"] = "mlp"
-    hidden: tuple[Annotated[int, Field(strict=True, ge=1)], ...] | None = Field(
+    hidden: tuple[Annotated[int, Field(strict=True, ge=1, le=1_000_000)], ...] | None = Field(
         None, description="units per hidden layer; [128] for mlp, [120, 84] for cnn"
     )
     conv: tuple[ConvBlock, ...] = Field(
@@ -68,7 +68,7 @@ class ModelConfig(Section):
 class TrainConfig(Section):
     """How the network is trained."""
 
-    epochs: Whole = Field(5, ge=1)
+    epochs: Whole = Field(5, ge=1, le=1_000_000)
     batch_size: Whole = Field(32, ge=1)
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = "adam"
     learning_rate: Number = Field(0.001, gt=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from paribus.study.config import Config
-from paribus.study.design import Arm, Design
+from paribus.study.design import Arm, Design, inapplicable
 from paribus.study.problems import known_paths, show
 from paribus.study.rows import split_rows
 
@@ -101,9 +101,8 @@ def _controls(design: Design) -> dict[str, str]:
         for path, value in all_settings[0].items()
         if all(other[path] == value for other in all_settings) and value is not None
     }
-    if all(arm.config.model.kind != "cnn" for arm in design.arms):
-        shared.pop("model.conv", None)
-    return {path: show(value) for path, value in shared.items() if path != "data.source"}
+    nowhere = set.intersection(*(set(inapplicable(arm.config)) for arm in design.arms))
+    return {path: show(v) for path, v in shared.items() if path not in nowhere | {"data.source"}}
 
 
 def _data(design: Design) -> dict[str, str]:

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from paribus.data import Dataset
 from paribus.errors import SpecError
-from paribus.models.build import network
+from paribus.models.build import hidden_units, network
 from paribus.models.layers import BatchNorm, Network
 from paribus.study.config import Config
 from paribus.study.factors import Factor
@@ -117,7 +117,11 @@ def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
         except ValueError as error:
             found.append(str(error))
         else:
-            found += _batch_norm_conflicts(config, net, len(split.train))
+            parts = {"training": split.train}
+            if config.evaluate.mode == "training":
+                parts |= {"validation": split.validation, "test": split.test}
+            for part, rows in parts.items():
+                found += _batch_norm_conflicts(config, net, part, len(rows))
             arms.append(Arm(name, levels, config, net))
         problems += [prefix + text for text in found]
     outcome = OUTCOMES[spec.outcome or _default_outcome(dataset)]
@@ -141,12 +145,31 @@ def _resolved(config: Config, dataset: Dataset) -> Config:
     scaling = config.data.scaling or ("unit" if dataset.kind == "image" else "standard")
     regression = dataset.task == "regression" or config.model.kind == "linear"
     loss = config.train.loss or ("mse" if regression else "cross-entropy")
-    return config.model_copy(
-        update={
-            "data": config.data.model_copy(update={"scaling": scaling}),
-            "train": config.train.model_copy(update={"loss": loss}),
-        }
-    )
+    values = config.model_dump()
+    values["data"]["scaling"], values["train"]["loss"] = scaling, loss
+    values["model"]["hidden"] = hidden_units(config.model)
+    defaults = Config().model_dump()
+    for path in inapplicable(config):  # what does nothing must not make another run of it
+        section, _, name = path.partition(".")
+        values[section][name] = defaults[section][name]
+    return Config.model_validate(values)
+
+
+def inapplicable(config: Config) -> list[str]:
+    """Return the settings that do nothing in a configuration."""
+    paths = []
+    optimizer, model = config.train.optimizer, config.model
+    if optimizer not in ("adam", "adamw"):
+        paths += ["train.beta1", "train.beta2"]
+    if optimizer != "rmsprop":
+        paths.append("train.smoothing")
+    if optimizer == "sgd":
+        paths.append("train.epsilon")
+    if model.kind != "cnn":
+        paths.append("model.conv")
+        if not hidden_units(model):
+            paths += ["model.activation", "model.batch_norm", "model.dropout"]
+    return paths
 
 
 def _conflicts(config: Config, dataset: Dataset) -> Iterator[str]:
@@ -164,12 +187,12 @@ def _conflicts(config: Config, dataset: Dataset) -> Iterator[str]:
         yield "train.nesterov needs train.optimizer sgd with a momentum above 0"
 
 
-def _batch_norm_conflicts(config: Config, net: Network, rows: int) -> Iterator[str]:
+def _batch_norm_conflicts(config: Config, net: Network, part: str, rows: int) -> Iterator[str]:
     size = config.train.batch_size
     if rows % size == 1 % size and any(isinstance(layer, BatchNorm) for layer in net.layers):
         yield (
-            f"train.batch_size {size} leaves one row for the last of the batches of {rows} rows, "
-            f"and batch normalisation needs at least 2: choose another size"
+            f"train.batch_size {size} leaves one row for the last batch of {rows} {part} rows, and "
+            f"batch normalisation needs at least 2: choose another size"
         )
 
 

@@ -40,7 +40,7 @@ def level_label(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(level_label, value)) or "none"
     if isinstance(value, Mapping):

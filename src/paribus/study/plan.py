@@ -20,6 +20,7 @@ MEMORY_SHARE = 0.7
 """Of the memory that is free, the share that a study may take."""
 
 _CACHE_BYTES = 32e6  # of one stack on a CPU: larger ones gain nothing, and lose more to a kill
+_WORKER_BYTES = 250e6  # of a worker process before it has any data
 _COPIES = 4  # weights, gradients and two moments of the optimizer
 _EFFICIENCY = 0.8  # of the matrix-product rate, as far as this engine was seen to reach it
 _SECONDS_PER_OPERATION = 12e-6  # overhead of one small operation on one layer
@@ -34,7 +35,6 @@ class Group:
     runs: int
     stack: int  # members per stack
     flops: float  # of one run
-    bytes: float  # of one member in a stack
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,16 @@ def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
         groups[_signature(task)].append(task)
     on_cpu = design.engine.device == "cpu"
     dataset_bytes = design.dataset.features.nbytes * (1 if design.dataset.kind == "image" else 2)
-    free = psutil.virtual_memory().available * MEMORY_SHARE
+    free = _free_memory(design.engine.device) * MEMORY_SHARE
     described, stacks, seconds, largest = [], [], 0.0, 0.0
     for members in groups.values():
         first = members[0]
-        state, activations = _bytes(first)
-        room = free / workers - dataset_bytes
-        most = int(room // (state + activations))
+        batch = first.config.train.batch_size
+        most = int(
+            (free / workers - dataset_bytes - _WORKER_BYTES) // _bytes(first, max(batch, 1000))
+        )
         if most < 1:
-            need = (state + activations + dataset_bytes) / 1e9
+            need = (_bytes(first, max(batch, 1000)) + dataset_bytes + _WORKER_BYTES) / 1e9
             raise RunError(
                 f"one run of this size needs {need:.1f} GB, and {free / workers / 1e9:.1f} GB are "
                 f"free for each of {workers} workers: close other programs, use fewer workers or "
@@ -87,26 +88,24 @@ def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
             )
         size = min(most, -(-len(members) // workers))
         if on_cpu:
-            size = max(1, min(size, int(_CACHE_BYTES // (state + activations))))
+            size = max(1, min(size, int(_CACHE_BYTES // _bytes(first, batch))))
         parts = -(-len(members) // size)
         size = -(-len(members) // parts)  # even stacks
         cut = [members[i : i + size] for i in range(0, len(members), size)]
         stacks += cut
         flops = _flops(first, design)
-        described.append(Group(_label(first), len(members), size, flops, state + activations))
-        seconds += sum(_seconds(part, flops, design) for part in cut) / min(
-            workers, len(groups) * len(cut)
-        )
-        largest = max(largest, size * (state + activations))
+        described.append(Group(_label(first), len(members), size, flops))
+        seconds += sum(_seconds(part, flops, design) for part in cut)
+        largest = max(largest, size * _bytes(first, max(batch, 1000)))
     used = min(workers, len(stacks))
     return Plan(
         design,
         tuple(described),
         tuple(stacks),
         used,
-        len(design.runs) - sum(1 for run in design.runs if run.key not in finished),
-        seconds,
-        used * (dataset_bytes + largest),
+        sum(run.key in finished for run in design.runs),
+        seconds / max(used, 1),
+        used * (_WORKER_BYTES + dataset_bytes + largest),
     )
 
 
@@ -137,13 +136,9 @@ def _label(task: Task) -> str:
     return ", ".join(parts)
 
 
-def _bytes(task: Task) -> tuple[float, float]:
-    """Return what one member holds: its weights with their optimizer, and its activations."""
-    rows = max(task.config.train.batch_size, 1000 if len(task.network.input_shape) == 1 else 256)
-    return (
-        task.network.parameters * 4.0 * _COPIES,
-        task.network.activations() * rows * 4.0,
-    )
+def _bytes(task: Task, rows: int) -> float:
+    """Return what one member holds: weights with their optimizer, activations of so many rows."""
+    return 4.0 * (task.network.parameters * _COPIES + task.network.activations() * rows)
 
 
 def _flops(task: Task, design: Design) -> float:
@@ -164,6 +159,14 @@ def _seconds(part: list[Task], flops: float, design: Design) -> float:
     moved = steps * len(part) * first.network.parameters * _BYTES_PER_WEIGHT_STEP / bandwidth
     operations = steps * (len(first.network.layers) * 6 + 12 + 2 * len(part))
     return products + moved + operations * _SECONDS_PER_OPERATION
+
+
+def _free_memory(device: str) -> float:
+    if device == "cpu":
+        return float(psutil.virtual_memory().available)
+    import torch
+
+    return float(torch.cuda.mem_get_info()[0])
 
 
 @cache

@@ -54,7 +54,7 @@ def known_paths(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 def sentence(error: ErrorDetails, known: Sequence[str], source: Source, at: Path_ = ()) -> str:
     """Return one problem as a sentence; `at` is the place to mend where it is not the path."""
-    path: Path_ = tuple(part for part in error["loc"])
+    path: Path_ = tuple(error["loc"])
     name, got = dotted(path), show(error["input"])
     kind, context = error["type"], error.get("ctx", {})
     place = source.where(at or path)
@@ -72,6 +72,8 @@ def sentence(error: ErrorDetails, known: Sequence[str], source: Source, at: Path
         return f"{name} must be {words_} {context[key]:g} (got {got}){place}"
     if kind in _KINDS:
         return f"{name} must be {_KINDS[kind]} (got {got}){place}"
+    if kind == "string_pattern_mismatch":
+        return f"{name} must be made of letters, digits, spaces and _ . + - (got {got}){place}"
     text = error["msg"].removeprefix("Value error, ")
     return f"{name} {text} (got {got}){place}" if name else f"{text}{place}"
 
@@ -88,6 +90,8 @@ def show(value: Any) -> str:
         text = "{" + ", ".join(f"{k}: {show(v)}" for k, v in value.items()) + "}"
     elif isinstance(value, list | tuple):
         text = "[" + ", ".join(map(show, value)) + "]"
+    elif isinstance(value, int) and abs(value) > 10**50:
+        text = "a number of more than 50 digits"
     else:
         text = str(value)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -95,6 +99,8 @@ def show(value: Any) -> str:
 
 def _nearest_setting(path: Path_, known: Sequence[str]) -> str:
     """Look for the spelling among the neighbours first, then for the same word elsewhere."""
+    if not path:
+        return ""
     name, prefix = dotted(path), dotted(path[:-1])
     neighbours = [k for k in known if k.rpartition(".")[0] == prefix]
     found = nearest(name, neighbours) if neighbours else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,35 @@ def put(values: dict[str, Any], dotted: str, value: Any) -> None:
     values[last] = value
 
 
+def plain(value: Any) -> Any:
+    """Return a value made of what YAML can say: names as text, tuples as lists, NumPy's numbers."""
+    if isinstance(value, Mapping):
+        return {_key(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, str | Path):
+        return str(value).encode("utf-8", "replace").decode()
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+
+
+def _key(key: Any) -> str:
+    return ("yes" if key else "no") if isinstance(key, bool) else plain(str(key))
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML by the rules of YAML 1.2: `no` is a word, `1e-3` a number, no key twice."""
 
 
+_REPLACED = (":bool", ":int", ":float", ":timestamp")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, rule) for tag, rule in rules if not tag.endswith((":bool", ":float"))]
+    first: [(tag, rule) for tag, rule in rules if not tag.endswith(_REPLACED)]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^(?:0|[-+]?[1-9][0-9]{0,18})$"), list("-+0123456789")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
@@ -79,11 +101,23 @@ _Loader.add_implicit_resolver(
 )
 
 
+# What PyYAML raises at text that it cannot build values of; its own errors are the smaller part.
+_UNREADABLE = (
+    yaml.YAMLError,
+    RecursionError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+)
+
+
 def parse_value(text: str) -> Any:
     """Return the value that a piece of YAML stands for, as `--set KEY=VALUE` takes it."""
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except _UNREADABLE as error:
         raise SpecError(f"{text!r} is not a value: {_reason(error)}") from error
 
 
@@ -99,16 +133,14 @@ def parse(text: str, origin: str) -> Source:
         if repeated:
             raise SpecError([problem.format(origin=origin) for problem in repeated])
         values = loader.construct_document(node) if node is not None else None
-    except (yaml.YAMLError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise SpecError(f"{origin} is not valid YAML: {_reason(error)}") from error
-    except ValueError as error:  # a date such as 2026-13-45
-        raise SpecError(f"{origin} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise SpecError(
             f"{origin} must hold settings such as 'question:' and 'factors:' "
             f"(got {'nothing' if values is None else type(values).__name__})"
         )
-    return Source(values, origin, lines)
+    return Source(plain(values), origin, lines)
 
 
 def read(path: Path) -> Source:

@@ -7,6 +7,7 @@ problem is reported at once.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -20,7 +21,7 @@ from paribus.study.config import Config, Number, Text, Whole
 from paribus.study.factors import Factor, level_label, read_factor
 from paribus.study.outcomes import OUTCOMES
 from paribus.study.problems import known_paths, sentence, show
-from paribus.study.source import Path_, Source, parse, put, read
+from paribus.study.source import Path_, Source, parse, plain, put, read
 
 Baseline = Annotated[dict[str, Any], Field(min_length=1)]
 
@@ -28,7 +29,7 @@ Baseline = Annotated[dict[str, Any], Field(min_length=1)]
 class Spec(Config):
     """A whole study; the sections data, model, train and evaluate are its controls."""
 
-    name: Text = Field("study", min_length=1, max_length=100, pattern=r"^[\w][\w .+-]*$")
+    name: Text = Field("study", max_length=100, pattern=r"^\w[\w .+-]*$")
     question: Text = Field(min_length=1, description="what the study answers")
     reference: Text | None = Field(None, description="where the question comes from")
     factors: dict[str, list[Any] | dict[str, Any]] = Field(
@@ -74,7 +75,7 @@ class Spec(Config):
     def to_yaml(self) -> str:
         """Return the specification as written, with presets and overrides applied."""
         written = {k: v for k, v in self._written.items() if k != "presets"}
-        return yaml.safe_dump(_plain(written), sort_keys=False, allow_unicode=True, width=90)
+        return yaml.safe_dump(plain(written), sort_keys=False, allow_unicode=True, width=90)
 
 
 def builtin_names() -> list[str]:
@@ -94,9 +95,11 @@ def load(study: str, overrides: Mapping[str, Any] | None = None) -> Spec:
         text = (resources.files("paribus") / "studies" / f"{study}.yaml").read_text("utf-8")
         source = parse(text, f"the built-in study {study}")
         source.values.setdefault("name", study)
-    elif Path(study).suffix in (".yaml", ".yml") or Path(study).exists():
+    elif Path(study).suffix in (".yaml", ".yml") or Path(study).is_file():
         source = read(Path(study))
-        source.values.setdefault("name", Path(study).stem)
+        source.values.setdefault(
+            "name", re.sub(r"^[^\w]+|[^\w .+-]", "", Path(study).stem) or "study"
+        )
     else:
         raise SpecError(
             f"{study} is neither a built-in study nor a file{nearest(study, builtin)}; "
@@ -107,7 +110,13 @@ def load(study: str, overrides: Mapping[str, Any] | None = None) -> Spec:
 
 def from_values(values: Mapping[str, Any], origin: str = "Study(...)") -> Spec:
     """Return the specification made of plain Python values; SpecError with every problem."""
-    return validate(Source(_plain(dict(values)), origin))
+    try:
+        made_plain = plain(values)
+    except RecursionError:
+        raise SpecError(f"{origin} is nested too deeply, or holds itself") from None
+    if not isinstance(made_plain, dict):
+        raise SpecError(f"{origin} must hold settings by name (got {type(values).__name__})")
+    return validate(Source(made_plain, origin))
 
 
 def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec:
@@ -115,9 +124,12 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
     source.values = copy.deepcopy(source.values)
     if isinstance(source.values.get("data"), str):
         source.values["data"] = {"source": source.values["data"]}
+    overrides = dict(overrides or {})
+    if "data" in overrides:
+        overrides["data.source"] = overrides.pop("data")
     problems: list[tuple[int, str]] = []  # line, text
-    _apply_preset(source, overrides or {})
-    for path, value in (overrides or {}).items():
+    _apply_preset(source, overrides)
+    for path, value in overrides.items():
         source.set(path, value)
     known = known_paths(Spec)
 
@@ -145,7 +157,8 @@ def _apply_preset(source: Source, overrides: Mapping[str, Any]) -> None:
     data = source.values.get("data")
     name = overrides.get("data.source", data.get("source") if isinstance(data, dict) else None)
     presets = source.values.get("presets")
-    preset = presets.get(name) if isinstance(presets, dict) else None
+    named = isinstance(presets, dict) and isinstance(name, str)
+    preset = presets.get(name) if named else None  # type: ignore[union-attr]
     for path, value in preset.items() if isinstance(preset, dict) else ():
         put(source.values, str(path), value)
         source.lines[tuple(str(path).split("."))] = source.lines.get(("presets", name, path), 0)
@@ -249,17 +262,6 @@ def _check_judgement(
 
 def _factor_named(factors: Sequence[Factor], name: str) -> Factor | None:
     return next((f for f in factors if name in (f.key, f.label)), None)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value made of what YAML can say: tuples as lists, NumPy numbers as Python's."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, Path):
-        return str(value)
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
 
 
 def json_schema() -> dict[str, Any]:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import traceback
 from queue import SimpleQueue
 from typing import IO
 
-from paribus.workers.messages import Begin, EpochDone, StackDone, Train, receive, send
+from paribus.workers.messages import READY, Begin, EpochDone, StackDone, Train, receive, send
 
 
 def main() -> None:
     """Train the stacks that arrive on standard input, one after another, until it closes."""
     # Ctrl-C reaches the whole process group: the driver decides what becomes of its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with os.fdopen(os.dup(0), "rb") as inbox, os.fdopen(os.dup(1), "wb") as outbox:
-        os.dup2(2, 1)  # whatever a library prints must not end up among the messages
+    inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not end up among the messages
+    outbox.write(READY)
+    try:
         _serve(inbox, outbox)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # at once: the listening thread holds `inbox`, and would never let go of it
 
 
 def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
@@ -42,8 +49,8 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
             ):
                 send(outbox, record)
         except Exception as error:  # whatever it is becomes a stored reason
-            reason = f"{type(error).__name__}: {error}"
-            send(outbox, StackDone(reason, traceback.format_exc()))
+            traceback.print_exc()
+            send(outbox, StackDone(f"{type(error).__name__}: {error}"))
         else:
             send(outbox, StackDone())
 
@@ -53,7 +60,7 @@ def _listen(inbox: IO[bytes], orders: SimpleQueue[Train]) -> None:
     try:
         while True:
             orders.put(receive(inbox))
-    except (EOFError, OSError):
+    except BaseException:  # gone, or killed in the middle of a message
         os._exit(0)
 
 

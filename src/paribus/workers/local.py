@@ -9,14 +9,14 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from pickle import UnpicklingError
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
 from paribus.workers.environment import REPRODUCIBLE
-from paribus.workers.messages import Begin, EpochDone, StackDone, Train, receive, send
+from paribus.workers.messages import READY, Begin, EpochDone, StackDone, Train, receive, send
 
 
 def available_cores() -> int:
@@ -51,6 +51,7 @@ class LocalWorkers:
     ) -> Iterator[Record | EpochDone]:
         """Train all stacks; yield records and finished epochs in the order in which they come.
 
+        A worker may have said more than was asked for when this is left early: see `arrived`.
         `wanted` is asked just before a stack starts which of its runs are still to be trained.
         """
         waiting = deque(stacks)
@@ -77,6 +78,16 @@ class LocalWorkers:
                         worker = _Worker(self.begin, self.events)
                         self.workers.append(worker)
                 busy += self._next(worker, waiting, wanted)
+
+    def arrived(self) -> Iterator[Record]:
+        """Yield the records that have come since `run` was left, by Ctrl-C say."""
+        while True:
+            try:
+                _, event = self.events.get(timeout=0.2)
+            except Empty:
+                return
+            if isinstance(event, Record):
+                yield event
 
     def _next(
         self,
@@ -107,7 +118,8 @@ class _Worker:
     def __init__(self, begin: Begin, events: SimpleQueue[tuple[_Worker, Any]]):
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115, closed in `end`
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "paribus.workers.child"],
+            # -P: a file of the user's called queue.py is not the library's
+            [sys.executable, "-P", "-m", "paribus.workers.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -143,12 +155,22 @@ class _Worker:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
-        self.errors.close()
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
+            with suppress(OSError):  # closing writes what is left to a process that is gone
+                stream.close()  # type: ignore[union-attr]
 
     def _listen(self) -> None:
-        assert self.process.stdout is not None
+        stream = self.process.stdout
+        assert stream is not None
         try:
+            said = b""
+            while not said.endswith(READY):
+                byte = stream.read(1)
+                if not byte:
+                    raise EOFError
+                said += byte
             while True:
-                self.events.put((self, receive(self.process.stdout)))
-        except (EOFError, OSError, ValueError, UnpicklingError):
+                self.events.put((self, receive(stream)))
+        except Exception:  # it is gone, or no longer speaks our language: then it has to go
+            self.process.kill()
             self.events.put((self, None))

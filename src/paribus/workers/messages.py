@@ -35,11 +35,13 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class StackDone:
-    """From a worker: the stack is finished; `error` says why it could not be, `trace` where."""
+    """From a worker: the stack is finished; `error` says why it could not be."""
 
     error: str = ""
-    trace: str = ""
 
+
+READY = b"\0paribus worker\0"
+"""Comes before a worker's first message: what was printed until then is not ours."""
 
 Message = Begin | Train | EpochDone | StackDone | Record
 

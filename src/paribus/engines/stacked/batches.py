@@ -110,19 +110,19 @@ class DropoutMasks:
         self.seed = tasks[0].seed
         self.blocks = sorted({task.block for task in tasks})
         self.of_member = torch.tensor([self.blocks.index(task.block) for task in tasks])
-        drop = [round(task.config.model.dropout * 65536) for task in tasks]
+        drop = [min(round(task.config.model.dropout * 65536), 65535) for task in tasks]
         self.threshold = torch.tensor(drop, dtype=torch.int32).view(-1, 1, 1)
         self.gain = 65536 / (65536 - self.threshold.float())
 
     def draw(self, purpose: str, step: int, batch: int) -> Mapping[int, Tensor]:
         """Return a scaled mask [member, batch, units] for every dropout layer."""
         masks = {}
-        for layer, units in self.shapes.items():
+        for number, (layer, units) in enumerate(self.shapes.items()):
             count = batch * units
             drawn = np.stack(
                 [
                     np.random.Philox(
-                        key=_philox_key(self.seed, f"{purpose} {layer}", block),
+                        key=_philox_key(self.seed, f"{purpose} {number}", block),
                         counter=np.array([0, step, 0, 0], np.uint64),
                     )
                     .random_raw(-(-count // 4))

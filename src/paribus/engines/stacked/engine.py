@@ -51,4 +51,5 @@ class StackedEngine:
 
 def _out_of_memory(error: BaseException) -> bool:
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return known or "can't allocate memory" in str(error)
+    said = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return known or any(words in str(error) for words in said)

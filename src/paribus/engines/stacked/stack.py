@@ -116,7 +116,8 @@ class Stack:
             for metric, values in results.items():
                 curves[metric].append(values)
             for member in list(alive):
-                reason = self._diverged(member, results["train_loss"][member], epoch)
+                own = {metric: float(values[member]) for metric, values in results.items()}
+                reason = self._diverged(member, own, epoch)
                 if reason:
                     yield self._record(member, curves, "diverged", reason, keep_weights=False)
                     del alive[member]
@@ -181,12 +182,17 @@ class Stack:
         else:
             squares = numbers(totals.squares)
             metrics[f"{part}_rmse"] = np.sqrt(squares / totals.rows) * self.batches.target_sd
-            metrics[f"{part}_r2"] = 1 - squares / self.batches.spread(part)
+            spread = self.batches.spread(part)
+            metrics[f"{part}_r2"] = 1 - squares / (spread if spread > 0 else np.nan)
         return metrics
 
-    def _diverged(self, member: int, loss: float, epoch: int) -> str:
-        if not np.isfinite(loss):
-            return f"the training loss was {loss} in epoch {epoch + 1}"
+    def _diverged(self, member: int, metrics: Mapping[str, float], epoch: int) -> str:
+        """Return why a member has diverged, or nothing; R² alone may be undefined."""
+        for metric, value in metrics.items():
+            if not np.isfinite(value) and not metric.endswith("_r2"):
+                name = metric.replace("_", " ").replace("train ", "training ")
+                return f"the {name} was {value} in epoch {epoch + 1}"
+        loss = metrics["train_loss"]
         first = float(self.first_loss[member])
         if loss > DIVERGED_ABOVE * first:
             return (
