@@ -70,6 +70,13 @@ def test_show_gives_the_stored_answer_as_text_and_json(ran: Path) -> None:
     assert record["command"] == "paribus run dropout.yaml"
 
 
+def test_a_reader_that_stops_early_is_no_error(ran: Path) -> None:
+    command = f"{sys.executable} -c 'from paribus.cli import main; main()' show dropout"
+    script = f"set -o pipefail; {command} | head -1"
+    done = subprocess.run(["bash", "-c", script], cwd=ran, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_list_shows_the_studies_of_the_store(ran: Path) -> None:
     (row,) = json.loads(paribus(ran, "list", "--json").stdout)
     assert (row["study"], row["runs"], row["done"]) == ("dropout", 12, 12)
@@ -109,7 +116,7 @@ def test_plan_tells_what_would_run_and_writes_nothing(tmp_path: Path) -> None:
     assert (made["runs"], made["to_train"], sum(made["stacks"])) == (24, 24, 24)
     assert made["estimated_seconds"] > 0
     assert (
-        "8 arms × 3 seeds = 24 runs"
+        "8 arms × 3 seeds = 24 runs, 10 contrasts"
         in paribus(tmp_path, "plan", "optimizers", "--seeds", "3").stdout
     )
     assert not list(tmp_path.iterdir())
@@ -178,7 +185,7 @@ def test_a_table_that_cannot_be_learned_from_is_refused(
         (["run", "optimizers", "--set", "train.epochs"], "--set must be PATH=VALUE"),
         (["run", "optimizers", "--set", "train.epoch=3"], "did you mean train.epochs?"),
         (["run", "optimizers", "--data", "minst"], "did you mean mnist?"),
-        (["run", "optimizers", "--device", "gpu"], "--device must be auto, cpu or cuda"),
+        (["run", "optimizers", "--device", "gpu"], "device must be auto, cpu or cuda"),
         (["show", "optimizers"], "there is no store"),
         (["list"], "there is no store"),
         (["data", "get", "minst"], "did you mean mnist?"),

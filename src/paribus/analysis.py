@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,14 +30,18 @@ def analyse(store: Store, name: str) -> Analysis:
     arms = tuple(
         _summary(about, runs[index], outcome) for index, about in enumerate(content["arms"])
     )
-    contrasts = _contrasts(content["contrasts"], arms, outcome, margin)
     part = outcome.name.partition("_")[0].replace("train", "training")
-    rows = str(content["data"][f"{part} rows"]).partition(" ")[0]
+    rows = int(str(content["data"][f"{part} rows"]).partition(" ")[0].replace(",", ""))
+    resolution = 1 / rows if outcome.name.endswith("_accuracy") else 0.0
+    contrasts = _contrasts(content["contrasts"], arms, outcome, margin, resolution)
     return Analysis(
         name=study.row.name,
         question=study.row.question,
         answer=answer(contrasts, arms, outcome, margin, seeds),
-        notes=tuple(notes(contrasts, arms, outcome, margin, seeds, rows, len(study.environments))),
+        notes=(
+            *notes(contrasts, arms, outcome, margin, seeds, rows),
+            *_cautions(study, outcome, margin, resolution, rows),
+        ),
         outcome=outcome,
         margin=margin,
         seeds=seeds,
@@ -52,6 +56,24 @@ def analyse(store: Store, name: str) -> Analysis:
         spec=content["spec"],
         created=max((run.finished for run in study.runs if run.finished), default=study.row.asked),
     )
+
+
+def _cautions(
+    study: StoredStudy, outcome: Outcome, margin: float | None, resolution: float, rows: int
+) -> Iterator[str]:
+    """Yield what a reader must know of how the runs were tested and trained."""
+    if margin is not None and margin < resolution:
+        yield (
+            f"The margin, {outcome.show_margin(margin)}, is less than one of {rows} rows "
+            f"({outcome.show(resolution)}): on so few, nothing can be shown to be equivalent."
+        )
+    if study.content["controls"].get("evaluate.mode") == "training":
+        yield (
+            "Tested in training mode, as evaluate.mode asks: dropout was active and batch "
+            "normalisation used the test batch."
+        )
+    if len(study.environments) > 1:
+        yield f"The runs were trained in {len(study.environments)} different environments."
 
 
 def _summary(about: Mapping[str, Any], runs: list[StoredRun], outcome: Outcome) -> ArmSummary:
@@ -85,6 +107,7 @@ def _contrasts(
     arms: tuple[ArmSummary, ...],
     outcome: Outcome,
     margin: float | None,
+    resolution: float,
 ) -> tuple[Contrast, ...]:
     differences = []
     for one in asked:
@@ -92,7 +115,10 @@ def _contrasts(
         shared = sorted(arm.keys() & baseline.keys())
         differences.append({block: arm[block] - baseline[block] for block in shared})
     judged = judge(
-        [np.array(list(d.values())) for d in differences], margin, outcome.higher_is_better
+        [np.array(list(d.values())) for d in differences],
+        margin,
+        outcome.higher_is_better,
+        resolution,
     )
     return tuple(
         Contrast(

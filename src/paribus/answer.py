@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from paribus.findings import ArmSummary, Contrast
 from paribus.stats.verdicts import FEWEST_SEEDS, Verdict
@@ -21,6 +22,15 @@ def answer(
     seeds: int,
 ) -> str:
     """Return the answer to a study's question in a few sentences."""
+    missing = sum(arm.missing for arm in arms)
+    if missing:
+        planned = len(arms) * seeds
+        begun = [one for one in contrasts if one.n]
+        rest = [replace(arm, missing=0) for arm in arms]
+        return (
+            f"Not finished: {planned - missing} of {planned} runs are trained. So far: "
+            f"{answer(begun, rest, outcome, margin, seeds)}"
+        )
     lost = [arm.name for arm in arms if arm.diverged == seeds]
     if lost and len(lost) < len(arms):
         start = f"{_listed(lost)} diverged with every seed."
@@ -134,19 +144,18 @@ def notes(
     outcome: Outcome,
     margin: float | None,
     seeds: int,
-    rows: str,
-    environments: int,
+    rows: int,
 ) -> list[str]:
     """Return how sure the answer is, what it holds for, and what went wrong."""
     judged = sum(not math.isnan(one.p_adjusted) for one in contrasts)
     part = outcome.name.partition("_")[0].replace("train", "training")
-    how = f"{seeds} seed{'s' if seeds != 1 else ''}"
+    how = f"{seeds} seed{'s, ± their standard deviation' if seeds != 1 else ''}"
     if judged:
         how += (
-            ", paired within seeds; 95 % t intervals, each by itself; verdicts by Holm over "
-            f"{judged} contrast{'s' if judged != 1 else ''}"
+            "; differences paired within seeds, 95 % t intervals each by itself, verdicts by Holm "
+            f"over {len(contrasts)} contrast{'s' if len(contrasts) != 1 else ''}"
         )
-    told = [f"{how}. It holds for this one {part} set of {rows} rows."]
+    told = [f"{how}. It holds for this one {part} set of {rows:,} rows."]
     if contrasts and margin is None:
         told.append(
             "No margin is declared, so nothing can be shown to be equivalent: set `margin` to the "
@@ -157,8 +166,8 @@ def notes(
     needed = [one.seeds_needed for one in contrasts if one.seeds_needed]
     if needed:
         told.append(
-            f"Not decided yet: {max(needed)} seeds would have an 80 % chance of showing a "
-            "difference as large as the margin."
+            "To show a difference as large as the margin with 80 % chance, the contrasts that are "
+            f"not decided yet need {_span(needed)} seeds."
         )
     for arm in arms:
         for count, what in ((arm.diverged, "diverged"), (arm.failed, "failed")):
@@ -168,14 +177,18 @@ def notes(
     missing = sum(arm.missing for arm in arms)
     if missing:
         told.append(
-            f"{missing} of {len(arms) * seeds} runs are not trained yet: the same command goes on."
+            f"{missing} of {len(arms) * seeds} runs are not trained yet: the same command goes on. "
+            "Until then the verdicts are not final."
         )
     uneven = [a for a in arms if a.values and a.diverged + a.failed]
     if uneven:
         told.append("Contrasts use only the seeds in which both arms finished.")
-    if environments > 1:
-        told.append(f"The runs were trained in {environments} different environments.")
     return told
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -122,17 +122,17 @@ def run(
             f"Stopped. {kept} of {len(design.runs)} runs are kept: the same command goes on."
         )
         raise typer.Exit(130) from None
-    written = _write_report(analysis, settings) if report else None
     if json:
         from paribus.report.record import to_record
 
+        written = _write_report(analysis, settings) if report else None
         screen.print_json({**to_record(analysis), "report": written and str(written)})
     else:
         from paribus.report.text import render_text
 
         render_text(analysis, screen.out)
-        if written:
-            screen.out.print(f"Report: {written}", soft_wrap=True)
+        if report:
+            screen.out.print(f"Report: {_write_report(analysis, settings)}", soft_wrap=True)
     if any(arm.failed for arm in analysis.arms):
         raise typer.Exit(1)
 
@@ -209,6 +209,7 @@ def list_(store: StoreFile = _STORE, json: Json = False) -> None:
             {
                 "study": row.name,
                 "key": row.key[:8],
+                "data": row.data,
                 "runs": row.planned,
                 "done": row.done,
                 "diverged": row.diverged,
@@ -221,9 +222,20 @@ def list_(store: StoreFile = _STORE, json: Json = False) -> None:
     if json:
         screen.print_json(rows)
     elif rows:
-        for row in rows:
-            row["asked"] = str(row["asked"])[:10]
-        screen.table(rows, right=["runs", "done", "diverged", "failed"], wrap="question")
+        troubled = [w for w in ("diverged", "failed") if any(row[w] for row in rows)]
+        shown = [
+            {
+                "study": row["study"],
+                "key": row["key"],
+                "data": row["data"],
+                "done": f"{row['done']}/{row['runs']}",
+                **{word: row[word] for word in troubled},
+                "asked": str(row["asked"])[:10],
+                "question": row["question"],
+            }
+            for row in rows
+        ]
+        screen.table(shown, right=["done", *troubled], wrap="question")
     else:
         screen.out.print(f"No studies in {store} yet: `paribus run STUDY` adds one.")
 

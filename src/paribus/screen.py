@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,10 +22,20 @@ from rich.text import Text
 
 from paribus.engines.base import Record
 from paribus.run import Watch
+from paribus.study.declaration import contrasts
 from paribus.study.plan import Plan
 from paribus.workers.messages import EpochDone
 
-out = Console(highlight=False, markup=False)
+
+class _Console(Console):
+    """A console that ends quietly when nobody reads any more: `paribus show STUDY | head`."""
+
+    def on_broken_pipe(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0)
+
+
+out = _Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
 
 
@@ -64,13 +75,22 @@ def progress(plan: Plan) -> Iterator[Watch]:
 def headline(plan: Plan) -> None:
     """Say what is about to run, on standard error: the result alone goes to standard output."""
     design = plan.design
-    count = f"{len(design.arms)} arms × {design.spec.seeds} seeds = {len(design.runs)} runs"
-    parts = [design.dataset.name, design.arms[0].network.summary(), count]
+    parts = [design.dataset.name, design.arms[0].network.summary(), _size(plan)]
     if plan.finished:
         parts.append(f"{plan.finished} already done")
     if plan.to_train:
-        parts.append(f"{plan.workers} workers · about {duration(plan.seconds)}")
-    err.print(Text(" · ".join(parts), style="dim"))
+        parts.append(f"{_count(plan.workers, 'worker')} · about {duration(plan.seconds)}")
+    err.print(Text(" · ".join(parts), style="dim"), soft_wrap=True)
+
+
+def _size(plan: Plan) -> str:
+    arms, seeds = len(plan.design.arms), plan.design.spec.seeds
+    runs = _count(len(plan.design.runs), "run")
+    return f"{_count(arms, 'arm')} × {_count(seeds, 'seed')} = {runs}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def show_plan(plan: Plan) -> None:
@@ -78,8 +98,8 @@ def show_plan(plan: Plan) -> None:
     design, spec = plan.design, plan.design.spec
     out.print(Text(spec.question, style="bold"))
     out.print(
-        f"{design.dataset.name} ({design.dataset.rows:,} rows) · {len(design.arms)} arms × "
-        f"{spec.seeds} seeds = {len(design.runs)} runs"
+        f"{design.dataset.name} ({design.dataset.rows:,} rows, {design.dataset.task}) · "
+        f"{_size(plan)}, {_count(len(contrasts(design)), 'contrast')}"
     )
     arms = Table(title="Arms", title_justify="left", box=None, header_style="dim")
     for heading in ("arm", "network", "parameters"):
@@ -103,8 +123,9 @@ def show_plan(plan: Plan) -> None:
         out.print(f"{plan.finished} runs are in the store already.")
     if plan.to_train:
         out.print(
-            f"To train: {plan.to_train} runs in {len(plan.stacks)} stacks on {plan.workers} "
-            f"workers ({design.engine.device}): about {duration(plan.seconds)}, "
+            f"To train: {_count(plan.to_train, 'run')} in {_count(len(plan.stacks), 'stack')} on "
+            f"{_count(plan.workers, 'worker')} ({design.engine.device}): "
+            f"about {duration(plan.seconds)}, "
             f"{plan.bytes / 1e9:.1f} GB of memory."
         )
     else:

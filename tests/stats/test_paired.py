@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from paribus.stats.paired import holm, mean_interval, paired, seeds_needed, sign_flip, tost
+from paribus.stats.paired import holm, mean_interval, paired, seeds_needed, sign_flips, tost
 
 # Student (1908), additional hours of sleep gained by two drugs, ten patients.
 SLEEP = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
@@ -25,6 +25,10 @@ def test_students_sleep_data() -> None:
     assert (found.low, found.high) == pytest.approx((0.7001142, 2.4598858), abs=1e-7)
     assert found.effect_size == pytest.approx(4.0621 / math.sqrt(10), abs=1e-4)
     assert found.superiority == 0.95  # nine above zero, one tie
+
+
+def sign_flip(d: np.ndarray) -> float:
+    return sign_flips([d])[0]
 
 
 def test_fishers_exact_count_for_darwins_maize() -> None:

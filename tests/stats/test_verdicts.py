@@ -55,6 +55,17 @@ def test_more_contrasts_make_each_verdict_harder() -> None:
     assert judge([d] * 5, None, True)[0].verdict == "inconclusive"
 
 
+def test_contrasts_without_enough_pairs_count_in_the_correction() -> None:
+    d = 0.008 + 0.01 * NOISE
+    assert judge([d, *[np.array([])] * 4], None, True)[0].verdict == "inconclusive"
+
+
+def test_no_equivalence_is_shown_within_less_than_one_test_row() -> None:
+    same = np.zeros(10)
+    assert judge([same], 0.01, True, resolution=1 / 60)[0].verdict == "inconclusive"
+    assert judge([same], 0.02, True, resolution=1 / 60)[0].verdict == "equivalent"
+
+
 def test_an_undecided_contrast_says_how_many_seeds_would_decide_it() -> None:
     (judged,) = judge([0.02 * NOISE], 0.01, True)
     # d = 0.5 at 5 % and 80 % power needs 34 pairs.

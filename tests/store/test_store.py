@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -127,6 +129,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be made"):
         Store(tmp_path / "file" / "s.sqlite", create=True)
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere"
+)
+def test_a_store_in_a_folder_that_cannot_be_written_can_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    with Store(folder / "s.sqlite", create=True) as store:
+        add_study(store)
+        store.add_record(record("run0"), WHERE)
+    before = sorted(folder.iterdir())
+    folder.chmod(0o500)
+    try:
+        with Store(folder / "s.sqlite") as store:
+            assert store.statuses(["run0"]) == {"run0": "done"}
+        assert sorted(folder.iterdir()) == before
+    finally:
+        folder.chmod(0o700)
 
 
 def test_a_full_disk_is_said_and_keeps_what_was_finished(tmp_path: Path) -> None:

@@ -247,9 +247,19 @@ def test_a_factor_can_be_overridden(tmp_path: Path) -> None:
     assert [level.label for level in spec.arms_differ_in[0].levels] == ["3", "4", "5"]
 
 
+def test_an_override_of_what_a_factor_sets_is_refused() -> None:
+    with pytest.raises(SpecError) as raised:
+        load("optimizers", {"train.optimizer": "sgd"})
+    assert raised.value.problems == [
+        "train.optimizer is what the factor optimizer sets: override factors.optimizer"
+    ]
+
+
 def test_a_bad_override_says_so() -> None:
     with pytest.raises(SpecError, match=r"train.epoch is not a known .* in an override"):
         load("optimizers", {"train.epoch": 3})
+    with pytest.raises(SpecError, match=r"trian is not .* .did you mean train\?. in an override"):
+        load("optimizers", {"trian.epochs": 3})
 
 
 def test_the_written_form_gives_the_same_study_again(tmp_path: Path) -> None:

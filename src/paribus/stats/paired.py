@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,11 @@ class Paired:
     p_sign_flip: float  # sign-flip test, two-sided; exact up to 16 pairs
 
 
-def paired(differences: np.ndarray) -> Paired:
-    """Describe paired differences [n]; equal differences have an interval of no width."""
+def paired(differences: np.ndarray, p_sign_flip: float | None = None) -> Paired:
+    """Describe paired differences [n]; equal differences have an interval of no width.
+
+    `p_sign_flip` may be given where it was computed for many contrasts at once.
+    """
     d = np.asarray(differences, float)
     n = len(d)
     if n == 0:
@@ -36,11 +40,11 @@ def paired(differences: np.ndarray) -> Paired:
     superiority = float((np.sum(d > 0) + 0.5 * np.sum(d == 0)) / n)
     if n == 1:
         return Paired(1, mean, math.nan, math.nan, math.nan, superiority, math.nan, math.nan)
+    flip = p_sign_flip if p_sign_flip is not None else sign_flips([d])[0]
     if _constant(d):
         # No spread to judge by: the signs alone tell something.
         effect = 0.0 if mean == 0 else math.copysign(math.inf, mean)
-        p = sign_flip(d)
-        return Paired(n, mean, mean, mean, effect, superiority, p, p)
+        return Paired(n, mean, mean, mean, effect, superiority, flip, flip)
     result = stats.ttest_1samp(d, 0.0)
     interval = result.confidence_interval(0.95)
     return Paired(
@@ -51,7 +55,7 @@ def paired(differences: np.ndarray) -> Paired:
         mean / float(d.std(ddof=1)),
         superiority,
         float(result.pvalue),
-        sign_flip(d),
+        flip,
     )
 
 
@@ -71,28 +75,44 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def sign_flip(differences: np.ndarray) -> float:
-    """Return the two-sided p-value of the sign-flip test of paired differences [n].
+def sign_flips(differences: Sequence[np.ndarray]) -> list[float]:
+    """Return the two-sided p-values of sign-flip tests of paired differences [n] each.
 
     All 2^n sign patterns up to 16 pairs; above that the observed one and 9,999 random ones, the
-    same for every test (Phipson and Smyth, 2010).
+    same for every test (Phipson and Smyth, 2010). nan where there are no pairs.
     """
-    d = np.asarray(differences, float)
-    totals = np.abs(np.concatenate([signs @ d for signs in _signs(len(d))]))
-    # Patterns that tie with the observed one must not fall below it by rounding.
-    observed = abs(d.sum()) * (1 - 1e-12)
-    return float(np.mean(totals >= observed))
+    p_values = [math.nan] * len(differences)
+    by_n: dict[int, list[int]] = defaultdict(list)
+    for index, d in enumerate(differences):
+        by_n[len(d)].append(index)
+    for n, indices in by_n.items():
+        if n == 0:
+            continue
+        table = np.stack([np.asarray(differences[i], float) for i in indices], 1)  # [n, test]
+        # Patterns that tie with the observed one must not fall below it by rounding.
+        observed = np.abs(table.sum(0)) * (1 - 1e-12)
+        count, patterns = np.zeros(len(indices)), 0
+        for signs in _signs(n):
+            count += np.sum(np.abs(signs @ table) >= observed, 0)
+            patterns += len(signs)
+        for index, found in zip(indices, count / patterns, strict=True):
+            p_values[index] = float(found)
+    return p_values
 
 
 def _signs(n: int) -> Iterator[np.ndarray]:
-    """Yield sign patterns [pattern, n] in pieces, the observed one (all +1) first."""
+    """Yield sign patterns [pattern, n] in pieces, the observed one (all +1) among them."""
+    piece = 2048
     if n <= _EXACT_UP_TO:
-        yield 1.0 - 2.0 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
+        # A pattern and its opposite have the same size: half of them are enough.
+        codes = np.arange(2 ** (n - 1))
+        for start in range(0, len(codes), piece):
+            yield 1.0 - 2.0 * (codes[start : start + piece, None] >> np.arange(n) & 1)
         return
     yield np.ones((1, n))
     draw = np.random.default_rng(0)
-    for patterns in np.diff(np.linspace(0, 9_999, 21, dtype=int)):
-        yield draw.choice([-1.0, 1.0], size=(patterns, n))
+    for start in range(0, 9_999, piece):
+        yield draw.choice([-1.0, 1.0], size=(min(piece, 9_999 - start), n))
 
 
 def tost(differences: np.ndarray, margin: float) -> float:

@@ -9,13 +9,13 @@ error of each kind of claim over all contrasts of one question.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from paribus.stats.paired import Paired, holm, paired, seeds_needed, tost
+from paribus.stats.paired import Paired, holm, paired, seeds_needed, sign_flips, tost
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "pilot", "not comparable"]
 
@@ -36,7 +36,10 @@ class Judged:
 
 
 def judge(
-    differences: Sequence[np.ndarray], margin: float | None, higher_is_better: bool
+    differences: Sequence[np.ndarray],
+    margin: float | None,
+    higher_is_better: bool,
+    resolution: float = 0.0,
 ) -> list[Judged]:
     """Judge all contrasts of one question together.
 
@@ -44,27 +47,34 @@ def judge(
     family-wise 5 % for each kind of claim: `equivalent` where TOST shows the mean difference to lie
     within the margin; else `better` or `worse` where the t-test shows it to differ from zero; else
     `inconclusive`. Fewer than 6 pairs are a `pilot`, none at all `not comparable`.
+
+    All contrasts count in the correction, those without enough pairs too: it must not grow milder
+    because runs are missing. `resolution` is the smallest step of the outcome (one test row): no
+    equivalence is shown within a smaller margin, because differences that round to nothing would
+    seem to show it.
     """
-    found = [paired(d) for d in differences]
+    flips = sign_flips(differences)
+    found = [paired(d, flip) for d, flip in zip(differences, flips, strict=True)]
     enough = [one.n >= FEWEST_SEEDS for one in found]
-    p = holm(np.array([one.p if ok else math.nan for one, ok in zip(found, enough, strict=True)]))
-    p_same = holm(
-        np.array(
-            [
-                tost(d, margin) if ok and margin is not None else math.nan
-                for d, ok in zip(differences, enough, strict=True)
-            ]
-        )
-    )
-    family = max(1, sum(enough))
+    testable = margin is not None and margin >= resolution
+
+    def corrected(values: Iterable[float]) -> list[float]:
+        adjusted = holm(np.array([v if ok else 1.0 for v, ok in zip(values, enough, strict=True)]))
+        return [float(v) if ok else math.nan for v, ok in zip(adjusted, enough, strict=True)]
+
+    p = corrected(one.p for one in found)
+    p_same = [math.nan] * len(found)
+    if margin is not None and testable:
+        p_same = corrected(tost(d, margin) for d in differences)
+    family = max(1, len(found))
     judged = []
     for d, one, p_adjusted, p_equivalence in zip(differences, found, p, p_same, strict=True):
-        verdict = _verdict(one, float(p_adjusted), float(p_equivalence), higher_is_better)
+        verdict = _verdict(one, p_adjusted, p_equivalence, higher_is_better)
         needed = None
         if verdict == "inconclusive" and margin is not None:
             needed = seeds_needed(float(np.std(d, ddof=1)), margin, ALPHA / family)
             needed = max(needed, one.n + 1) if needed else None
-        judged.append(Judged(one, float(p_adjusted), float(p_equivalence), verdict, needed))
+        judged.append(Judged(one, p_adjusted, p_equivalence, verdict, needed))
     return judged
 
 

@@ -34,6 +34,7 @@ class StudyRow:
     key: str
     name: str
     question: str
+    data: str
     asked: str
     planned: int
     done: int
@@ -68,7 +69,10 @@ class Store:
     """An open store; a context manager."""
 
     def __init__(self, path: Path, *, create: bool = False):
-        """Open a store, or create it; StoreError where it is missing, not ours, or too new."""
+        """Open a store to read, or with `create` to write, making it where there is none.
+
+        Raises StoreError where it is missing, not ours, or too new.
+        """
         self.path = path
         if not create and not path.exists():
             raise StoreError(
@@ -76,19 +80,38 @@ class Store:
                 f"--store FILE names another"
             )
         with self._explained():
+            self._db = self._open_to_write() if create else self._open_to_read()
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreError(
-                    f"the folder {path.parent} for the store cannot be made "
-                    f"({error.strerror}): name another with --store FILE"
-                ) from error
-            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
-            try:
-                self._prepare()
+                self._prepare(create)
             except BaseException:
                 self._db.close()
                 raise
+
+    def _open_to_write(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the folder {self.path.parent} for the store cannot be made "
+                f"({error.strerror}): name another with --store FILE"
+            ) from error
+        return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+
+    def _open_to_read(self) -> sqlite3.Connection:
+        """Open without changing anything, in a folder that cannot be written too."""
+        address = f"{self.path.resolve().as_uri()}?mode=ro"
+        db = sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            db.close()
+            # A journal beside the file cannot be made: nobody else can be writing either.
+            address = f"{self.path.resolve().as_uri()}?immutable=1"
+            return sqlite3.connect(address, uri=True, isolation_level=None)
+        except sqlite3.DatabaseError:
+            db.close()
+            raise
+        return db
 
     def __enter__(self) -> Store:
         return self
@@ -164,13 +187,15 @@ class Store:
         """Return all studies, the newest first."""
         with self._explained():
             rows = self._db.execute(
-                "SELECT s.key, s.name, s.question, s.asked, count(*), "
+                "SELECT s.key, s.name, s.question, "
+                "  coalesce(json_extract(s.content, '$.data.\"data set\"'), ''), "
+                "  s.asked, count(*), "
                 "  total(r.status = 'done'), total(r.status = 'diverged'), "
                 "  total(r.status = 'failed') "
                 "FROM studies s JOIN design d ON d.study = s.key LEFT JOIN runs r ON r.key = d.run "
                 "GROUP BY s.key ORDER BY s.asked DESC, s.rowid DESC"
             ).fetchall()
-        return [StudyRow(*row[:5], *map(int, row[5:])) for row in rows]
+        return [StudyRow(*row[:6], *map(int, row[6:])) for row in rows]
 
     def study(self, name: str) -> StoredStudy:
         """Return the newest study of a name, or the one of a key or its first characters."""
@@ -221,12 +246,16 @@ class Store:
             for arm, block, metric, points in rows:
                 yield arm, block, metric, np.frombuffer(points, "<f8")
 
-    def _prepare(self) -> None:
+    def _prepare(self, create: bool) -> None:
+        if not create and not self._is_ours():
+            self._refuse()
         if not self._is_ours():
             # Another process may be making it at this moment: look again under the lock.
             with self._writing() as db:
                 if not self._is_ours():
-                    self._refuse_what_is_not_empty()
+                    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                    if tables or self._application_id():
+                        self._refuse()
                     for statement in TABLES.split(";\n"):
                         db.execute(statement)
                     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -237,21 +266,22 @@ class Store:
                 f"{self.path} was written by a newer Paribus (schema {version}; this one knows up "
                 f"to {VERSION}): upgrade with `pip install -U paribus`, or name another --store"
             )
+        if not create:
+            return
         self._use_journal()
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
 
-    def _is_ours(self) -> bool:
-        (found,) = self._db.execute("PRAGMA application_id").fetchone()
-        return bool(found == APPLICATION_ID)
+    def _application_id(self) -> int:
+        return int(self._db.execute("PRAGMA application_id").fetchone()[0])
 
-    def _refuse_what_is_not_empty(self) -> None:
-        (found,) = self._db.execute("PRAGMA application_id").fetchone()
-        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if found or tables:
-            raise StoreError(
-                f"{self.path} is an SQLite file, but not a store of Paribus: name another --store"
-            )
+    def _is_ours(self) -> bool:
+        return self._application_id() == APPLICATION_ID
+
+    def _refuse(self) -> None:
+        raise StoreError(
+            f"{self.path} is an SQLite file, but not a store of Paribus: name another --store"
+        )
 
     def _use_journal(self) -> None:
         """Switch to write-ahead logging; SQLite does not wait for this lock by itself."""
@@ -293,6 +323,8 @@ class Store:
                 )
             elif "readonly" in reason or "unable to open" in reason:
                 text = f"the store {self.path} cannot be written ({reason}): name another --store"
+            elif "disk I/O" in reason:
+                text = f"the disk of the store {self.path} fails, or is full ({reason})"
             elif "locked" in reason:
                 text = f"the store {self.path} has been locked by another process for a minute"
             else:

@@ -208,6 +208,11 @@ def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterat
             f"outcome {outcome.name} does not fit the {dataset.task} of {dataset.name}: "
             f"use {_default_outcome(dataset)} or test_loss"
         )
+    if measure == "accuracy" and spec.margin is not None and spec.margin >= 1:
+        yield (
+            f"margin must be less than 1 for {outcome.name}, where 0.01 is one point "
+            f"(got {spec.margin:g})"
+        )
     if outcome.name.startswith("validation") and not spec.data.validation:
         yield f"outcome {outcome.name} needs data.validation above 0"
 

@@ -20,6 +20,7 @@ MEMORY_SHARE = 0.7
 """Of the memory that is free, the share that a study may take."""
 
 _CACHE_BYTES = 32e6  # of one stack on a CPU: larger ones gain nothing, and lose more to a kill
+_START_SECONDS = 3.0  # until the workers have loaded PyTorch and the data
 _WORKER_BYTES = 250e6  # of a worker process before it has any data
 _COPIES = 4  # weights, gradients and two moments of the optimizer
 _EFFICIENCY = 0.8  # of the matrix-product rate, as far as this engine was seen to reach it
@@ -37,7 +38,7 @@ class Group:
     flops: float  # of one run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """A study laid out on this machine.
 
@@ -52,6 +53,12 @@ class Plan:
     finished: int
     seconds: float
     bytes: float
+
+    def __repr__(self) -> str:
+        return (
+            f"Plan({self.to_train} of {len(self.design.runs)} runs to train in {len(self.stacks)} "
+            f"stacks on {self.workers} workers, about {self.seconds:.0f} s)"
+        )
 
     @property
     def to_train(self) -> int:
@@ -104,7 +111,7 @@ def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
         tuple(stacks),
         used,
         sum(run.key in finished for run in design.runs),
-        seconds / max(used, 1),
+        _START_SECONDS + seconds / used if used else 0.0,
         used * (_WORKER_BYTES + dataset_bytes + largest),
     )
 

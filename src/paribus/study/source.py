@@ -31,6 +31,8 @@ class Source:
 
     def where(self, path: Path_) -> str:
         """Return ' in study.yaml, line 7' for a path or its nearest parent that has a line."""
+        if any(given[: len(path)] == path for given in self.overrides):
+            return " in an override"
         for end in range(len(path), 0, -1):
             if path[:end] in self.overrides:
                 return " in an override"

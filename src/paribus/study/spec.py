@@ -131,7 +131,7 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
     _apply_preset(source, overrides)
     for path, value in overrides.items():
         source.set(path, value)
-    known = known_paths(Spec)
+    known = [*known_paths(Spec), *Config.model_fields]
 
     def report(text: str) -> None:
         line = text.rpartition(", line ")[2]
@@ -144,6 +144,7 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
         for one in _plainest(error):
             report(sentence(one, known, source))
     factors = _check_factors(source, report)
+    _check_overrides(overrides, factors, report)
     _check_judgement(source, factors, report)
     if problems or spec is None:
         in_order = sorted(problems, key=lambda problem: problem[0])
@@ -229,6 +230,18 @@ def _config_problems(values: dict[str, Any]) -> dict[Path_, Any]:
     except ValidationError as error:
         return {one["loc"]: one for one in _plainest(error)}
     return {}
+
+
+def _check_overrides(
+    overrides: Mapping[str, Any], factors: Sequence[Factor], report: Callable[[str], None]
+) -> None:
+    """Refuse an override that every level of a factor would replace again."""
+    for path in overrides:
+        for factor in factors:
+            if all(path in level.settings for level in factor.levels):
+                report(
+                    f"{path} is what the factor {factor.key} sets: override factors.{factor.key}"
+                )
 
 
 def _check_judgement(
