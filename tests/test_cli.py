@@ -27,7 +27,7 @@ margin: 0.02
 
 def paribus(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from paribus.cli import main; main()", *arguments],
+        [sys.executable, "-m", "paribus", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -71,7 +71,7 @@ def test_show_gives_the_stored_answer_as_text_and_json(ran: Path) -> None:
 
 
 def test_a_reader_that_stops_early_is_no_error(ran: Path) -> None:
-    command = f"{sys.executable} -c 'from paribus.cli import main; main()' show dropout"
+    command = f"{sys.executable} -m paribus show dropout"
     script = f"set -o pipefail; {command} | head -1"
     done = subprocess.run(["bash", "-c", script], cwd=ran, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -223,7 +223,7 @@ def test_a_store_that_is_not_ours_is_refused(tmp_path: Path) -> None:
 def test_output_that_cannot_be_written_is_no_traceback(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", "from paribus.cli import main; main()", "studies", "--json"],
+            [sys.executable, "-m", "paribus", "studies", "--json"],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

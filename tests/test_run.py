@@ -210,7 +210,7 @@ def test_a_file_of_the_users_is_not_taken_for_a_library(
     write_study(tmp_path, {**SMALL, "seeds": 1})
     script = tmp_path / "elsewhere" / "main.py"
     script.parent.mkdir()
-    script.write_text("from paribus.cli import main; main()")
+    script.write_text("from paribus.__main__ import main; main()")
     words = [sys.executable, str(script), "run", "study.yaml", "--no-report"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -237,7 +237,7 @@ def test_a_worker_that_prints_or_cannot_start_hangs_nothing(
 
 
 def paribus_command(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-c", "from paribus.cli import main; main()", *arguments]
+    words = [sys.executable, "-m", "paribus", *arguments]
     return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
