@@ -34,6 +34,7 @@ class Batches:
         self.blocks = sorted({task.block for task in tasks})
         self.of_member = torch.tensor([self.blocks.index(task.block) for task in tasks]).to(device)
         self.members = len(tasks)
+        self.one_each = [task.block for task in tasks] == self.blocks  # no block is shared
         split = split_rows(dataset, config.data, self.seed)
         self.rows = {
             part: torch.from_numpy(rows).to(device)
@@ -93,7 +94,9 @@ class Batches:
         y = self.targets[rows]
         if len(rows) == 1:
             return x.expand(self.members, *x.shape[1:]), y.expand(self.members, -1)
-        return x[self.of_member], y[self.of_member]
+        if self.one_each:
+            return x, y
+        return x.index_select(0, self.of_member), y.index_select(0, self.of_member)
 
 
 class DropoutMasks:
