@@ -99,15 +99,28 @@ class Network:
 
     def flops(self) -> int:
         """Return the floating-point operations of one sample's forward pass (matrix work only)."""
-        total, shape = 0, self.input_shape
+        return sum(self._flops_by_layer())
+
+    def training_flops(self) -> int:
+        """Return those of one sample's forward and backward pass.
+
+        A backward pass costs a layer twice its forward pass, for the gradients of its weights and
+        of its inputs; the inputs of the first layer need none.
+        """
+        by_layer = self._flops_by_layer()
+        return 3 * sum(by_layer) - by_layer[0]
+
+    def _flops_by_layer(self) -> list[int]:
+        """Return the operations of each dense and convolution layer, in order."""
+        found, shape = [], self.input_shape
         for layer in self.layers:
             shape = output_shape(layer, shape)
             match layer:
                 case Dense(inputs, outputs):
-                    total += 2 * inputs * outputs
+                    found.append(2 * inputs * outputs)
                 case Conv(inputs, outputs, kernel):
-                    total += 2 * inputs * kernel * kernel * math.prod(shape)
-        return total
+                    found.append(2 * inputs * kernel * kernel * math.prod(shape))
+        return found
 
     def activations(self) -> int:
         """Return the numbers that all layers together put out for one sample."""

@@ -149,11 +149,11 @@ def _bytes(task: Task, rows: int) -> float:
 
 
 def _flops(task: Task, design: Design) -> float:
-    """Return the operations of one run: forward and twice that backward, and the tests."""
+    """Return the operations of one run, training and tests."""
     split = split_rows(design.dataset, task.config.data, task.seed)
     tested = len(split.test) + len(split.validation)
-    rows = 3 * len(split.train) + tested
-    return float(task.network.flops()) * rows * task.config.train.epochs
+    trained = task.network.training_flops() * len(split.train)
+    return float(trained + task.network.flops() * tested) * task.config.train.epochs
 
 
 def _seconds(part: list[Task], flops: float, design: Design) -> float:

@@ -1,0 +1,1 @@
+"""Speed of training, side by side with what people use today: `python -m benchmarks`."""

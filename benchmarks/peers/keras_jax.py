@@ -1,0 +1,12 @@
+"""Keras on JAX: see https://keras.io/getting_started/ for the choice of the backend."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+from benchmarks.peers._keras import fit as train
+
+__all__ = ["PACKAGES", "train"]
+PACKAGES = ("keras", "jax", "jaxlib")

@@ -1,0 +1,64 @@
+"""Paribus: replicates of one model, planned and trained as `paribus run` does.
+
+A long study is laid out and planned, and the first stack of each worker is trained: one
+single-thread process per core, all at the same time. The clock is the driver's: an epoch is over
+when as many members as all stacks hold have gone through one more epoch. The first epoch holds the
+start of the processes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+
+from benchmarks.timing import Timing
+from benchmarks.workloads import Workload
+from paribus.data import Dataset
+from paribus.engines.base import Record
+from paribus.run import Settings, lay_out
+from paribus.study import spec
+from paribus.study.plan import plan
+from paribus.workers.local import LocalWorkers, available_cores
+
+PACKAGES = ("paribus", "torch", "numpy")
+STUDY_RUNS = 128
+"""Enough for stacks as large as the plan makes them."""
+
+
+def train(workload: Workload, data: Dataset, epochs: int, arms: int = 1) -> Timing:
+    """Train one stack per core; the arms of a block share its batches."""
+    values = {
+        "name": workload.name,
+        "question": f"How fast is {workload.name}?",
+        "data": {"source": workload.data},
+        "model": workload.model.model_dump(mode="json"),
+        "train": {
+            "epochs": epochs,
+            "batch_size": workload.batch,
+            "optimizer": workload.optimizer,
+            "learning_rate": workload.learning_rate,
+        },
+        "seeds": STUDY_RUNS // arms,
+    }
+    if arms > 1:  # so close to each other that they end at the same loss
+        rates = [workload.learning_rate * (1 + arm / 100) for arm in range(arms)]
+        values["factors"] = {"train.learning_rate": rates}
+    design = lay_out(spec.from_values(values), data, Settings(device="cpu"))
+    cores = available_cores()
+    stacks = plan(design, (), cores).stacks[:cores]
+    members = sum(map(len, stacks))
+    through, losses = 0, []
+    marks = [time.perf_counter()]
+    with LocalWorkers(cores, data, "cpu", keep_weights=False) as workers:
+        for event in workers.run(stacks, wanted=lambda tasks: tasks):
+            if not isinstance(event, Record):
+                through += event.runs
+                if through >= members * len(marks):
+                    marks.append(time.perf_counter())
+            elif event.status == "done":
+                losses.append(event.metrics["train_loss"])
+            else:
+                raise RuntimeError(f"a run {event.status}: {event.reason}")
+    seconds = [b - a for a, b in itertools.pairwise(marks)]
+    return Timing(seconds, members, math.fsum(losses) / members)
