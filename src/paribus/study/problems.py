@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from paribus.errors import nearest
-from paribus.study.source import Path_, Source
+from paribus.study.source import KeyPath, Source
 
 _KINDS = {
     "int_type": "a whole number",
@@ -52,9 +52,9 @@ def known_paths(model: type[BaseModel], prefix: str = "") -> list[str]:
     return paths
 
 
-def sentence(error: ErrorDetails, known: Sequence[str], source: Source, at: Path_ = ()) -> str:
+def sentence(error: ErrorDetails, known: Sequence[str], source: Source, at: KeyPath = ()) -> str:
     """Return one problem as a sentence; `at` is the place to mend where it is not the path."""
-    path: Path_ = tuple(error["loc"])
+    path: KeyPath = tuple(error["loc"])
     name, got = dotted(path), show(error["input"])
     kind, context = error["type"], error.get("ctx", {})
     place = source.where(at or path)
@@ -97,7 +97,7 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _nearest_setting(path: Path_, known: Sequence[str]) -> str:
+def _nearest_setting(path: KeyPath, known: Sequence[str]) -> str:
     """Look for the spelling among the neighbours first, then for the same word elsewhere."""
     if not path:
         return ""

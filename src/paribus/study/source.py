@@ -13,7 +13,7 @@ import yaml
 
 from paribus.errors import SpecError
 
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 @dataclass
@@ -26,10 +26,10 @@ class Source:
 
     values: dict[str, Any]
     origin: str
-    lines: dict[Path_, int] = field(default_factory=dict)
-    overrides: set[Path_] = field(default_factory=set)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    overrides: set[KeyPath] = field(default_factory=set)
 
-    def where(self, path: Path_) -> str:
+    def where(self, path: KeyPath) -> str:
         """Return ' in study.yaml, line 7' for a path or its nearest parent that has a line."""
         if any(given[: len(path)] == path for given in self.overrides):
             return " in an override"
@@ -128,7 +128,7 @@ def parse(text: str, origin: str) -> Source:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        lines: dict[Path_, int] = {}
+        lines: dict[KeyPath, int] = {}
         repeated: list[str] = []
         if node is not None:
             _note_lines(node, (), lines, repeated)
@@ -155,7 +155,9 @@ def read(path: Path) -> Source:
         raise SpecError(f"{path} is not a text file (UTF-8): {error.reason}") from error
 
 
-def _note_lines(node: yaml.Node, path: Path_, lines: dict[Path_, int], repeated: list[str]) -> None:
+def _note_lines(
+    node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], repeated: list[str]
+) -> None:
     # Aliases can blow a short text up without bound: stop before the values are built.
     if len(path) > 50 or len(lines) > 100_000:
         raise yaml.YAMLError("nested too deeply, or too long")

@@ -21,7 +21,7 @@ from paribus.study.config import Config, Number, Text, Whole
 from paribus.study.factors import Factor, level_label, read_factor
 from paribus.study.outcomes import OUTCOMES
 from paribus.study.problems import known_paths, sentence, show
-from paribus.study.source import Path_, Source, parse, plain, put, read
+from paribus.study.source import KeyPath, Source, parse, plain, put, read
 
 Baseline = Annotated[dict[str, Any], Field(min_length=1)]
 
@@ -167,7 +167,7 @@ def _apply_preset(source: Source, overrides: Mapping[str, Any]) -> None:
 
 def _plainest(error: ValidationError) -> list[Any]:
     """Return pydantic's findings without the branches of a union that nobody meant."""
-    found: dict[Path_, Any] = {}
+    found: dict[KeyPath, Any] = {}
     for one in error.errors(include_url=False):
         loc = tuple(p for p in one["loc"] if not (isinstance(p, str) and "[" in p))
         one["loc"] = loc
@@ -198,7 +198,7 @@ def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor
             continue
         factors.append(factor)
         for index, level in enumerate(factor.levels):
-            at: Path_ = ("factors", key, index if isinstance(levels, list) else level.label)
+            at: KeyPath = ("factors", key, index if isinstance(levels, list) else level.label)
             for path, value in level.settings.items():
                 if path not in settings:
                     hint = nearest(path, settings)
@@ -224,7 +224,7 @@ def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor
     return [Factor(f.key, f.key, f.levels) if labels.count(f.label) > 1 else f for f in factors]
 
 
-def _config_problems(values: dict[str, Any]) -> dict[Path_, Any]:
+def _config_problems(values: dict[str, Any]) -> dict[KeyPath, Any]:
     try:
         Config.model_validate(values)
     except ValidationError as error:
