@@ -44,6 +44,20 @@ def test_a_frame_goes_in_and_an_answer_comes_out(
     assert "Does dropout help?" in repr(result)
 
 
+def test_what_is_logged_per_step_can_be_had(tmp_path: Path) -> None:
+    study = paribus.Study(
+        "How does the loss fall?",
+        data="breast-cancer",
+        train={"epochs": 2, "batch_size": 50, "log_every": 4},
+        seeds=1,
+    )
+    result = study.run(store=tmp_path / "s.sqlite", workers=1, progress=False)
+    steps = result.steps[result.steps["metric"] == "step_loss"]
+    assert list(steps["step"]) == [4, 8, 12, 16, 20]  # 2 epochs of 10 batches
+    assert steps["value"].iloc[-1] < steps["value"].iloc[0]
+    assert not result.curves["metric"].str.startswith("step_").any()
+
+
 def test_a_built_in_study_is_loaded_with_other_settings() -> None:
     study = paribus.Study.load("optimizers", seeds=3, train__epochs=1)
     assert (study.spec.seeds, study.spec.train.epochs) == (3, 1)

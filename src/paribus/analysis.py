@@ -48,7 +48,7 @@ def analyse(store: Store, name: str) -> Analysis:
         factors={label: tuple(levels) for label, levels in content["factors"].items()},
         arms=arms,
         contrasts=contrasts,
-        curves=_curves(store, study, [arm.name for arm in arms]),
+        curves=curve_table(store, study),
         controls=content["controls"],
         data=content["data"],
         environment={"engine": content["engine"], **_environment(study)},
@@ -148,12 +148,17 @@ def _contrasts(
     )
 
 
-def _curves(store: Store, study: StoredStudy, arms: list[str]) -> pd.DataFrame:
-    """Return the per-epoch curves, long; what was logged per step is left to the export."""
+def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> pd.DataFrame:
+    """Return curves, long: arm, block, metric, epoch (counted from 1), value.
+
+    With `per_step`, those that `train.log_every` asked for instead: step takes the place of epoch.
+    """
+    arms = [about["name"] for about in study.content["arms"]]
+    every = [about["settings"]["train.log_every"] for about in study.content["arms"]]
     found = [
         (arm, block, metric, points)
         for arm, block, metric, points in store.curves(study.row.key)
-        if not metric.startswith("step_")
+        if metric.startswith("step_") == per_step
     ]
     lengths = [len(points) for *_, points in found]
     per_curve = pd.DataFrame(
@@ -164,7 +169,10 @@ def _curves(store: Store, study: StoredStudy, arms: list[str]) -> pd.DataFrame:
         }
     )
     curves = per_curve.loc[np.repeat(np.arange(len(found)), lengths)].reset_index(drop=True)
-    curves["epoch"] = np.concatenate([np.empty(0, np.int64), *(np.arange(n) + 1 for n in lengths)])
+    counts = [np.arange(n) + 1 for n in lengths]
+    if per_step:
+        counts = [count * every[arm] for count, (arm, *_) in zip(counts, found, strict=True)]
+    curves["step" if per_step else "epoch"] = np.concatenate([np.empty(0, np.int64), *counts])
     curves["value"] = np.concatenate([np.empty(0), *(points for *_, points in found)])
     return curves
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from paribus.analysis import curve_table
 from paribus.data import Dataset, from_frame
 from paribus.data import load as load_data
 from paribus.errors import SpecError
@@ -149,6 +150,12 @@ class Result:
     def curves(self) -> pd.DataFrame:
         """One row per run, metric and epoch."""
         return self.analysis.curves
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """One row per run, metric and logged step, where `train.log_every` asked for them."""
+        with Store(self._store) as store:
+            return curve_table(store, store.study(self._key), per_step=True)
 
     def report(self, path: str | Path) -> Path:
         """Write the report as one HTML file that opens offline, and return its path."""

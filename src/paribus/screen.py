@@ -42,8 +42,8 @@ err = Console(stderr=True, highlight=False, markup=False)
 @contextmanager
 def progress(plan: Plan) -> Iterator[Watch]:
     """Show runs done, share of all epochs and time left on a terminal; yield what to tell it."""
-    total = sum(task.config.train.epochs for stack in plan.stacks for task in stack)
     epochs = {task.key: task.config.train.epochs for stack in plan.stacks for task in stack}
+    total = sum(epochs.values())
     already, planned = plan.finished, len(plan.design.runs)
     bar = Progress(
         BarColumn(bar_width=None),

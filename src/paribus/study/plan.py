@@ -83,13 +83,12 @@ def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
     for members in groups.values():
         first = members[0]
         batch = first.config.train.batch_size
-        most = int(
-            (free / workers - dataset_bytes - _WORKER_BYTES) // _bytes(first, max(batch, 1000))
-        )
+        largest_pass = _bytes(first, max(batch, 1000))  # 1000 test rows at once
+        most = int((free / workers - dataset_bytes - _WORKER_BYTES) // largest_pass)
         if most < 1:
-            need = (_bytes(first, max(batch, 1000)) + dataset_bytes + _WORKER_BYTES) / 1e9
+            need = (largest_pass + dataset_bytes + _WORKER_BYTES) / 1e9
             raise RunError(
-                f"one run of this size needs {need:.1f} GB, and {free / workers / 1e9:.1f} GB are "
+                f"one run of this size needs {need:,.1f} GB, and {free / workers / 1e9:.1f} GB are "
                 f"free for each of {workers} workers: close other programs, use fewer workers or "
                 f"a smaller model"
             )
@@ -103,7 +102,7 @@ def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
         flops = _flops(first, design)
         described.append(Group(_label(first), len(members), size, flops))
         seconds += sum(_seconds(part, flops, design) for part in cut)
-        largest = max(largest, size * _bytes(first, max(batch, 1000)))
+        largest = max(largest, size * largest_pass)
     used = min(workers, len(stacks))
     return Plan(
         design,

@@ -158,8 +158,7 @@ def _apply_preset(source: Source, overrides: Mapping[str, Any]) -> None:
     data = source.values.get("data")
     name = overrides.get("data.source", data.get("source") if isinstance(data, dict) else None)
     presets = source.values.get("presets")
-    named = isinstance(presets, dict) and isinstance(name, str)
-    preset = presets.get(name) if named else None  # type: ignore[union-attr]
+    preset = presets.get(name) if isinstance(presets, dict) and isinstance(name, str) else None
     for path, value in preset.items() if isinstance(preset, dict) else ():
         put(source.values, str(path), value)
         source.lines[tuple(str(path).split("."))] = source.lines.get(("presets", name, path), 0)

@@ -10,6 +10,7 @@ import traceback
 from queue import SimpleQueue
 from typing import IO
 
+from paribus.engines.base import Engine
 from paribus.workers.messages import READY, Begin, EpochDone, StackDone, Train, receive, send
 
 
@@ -37,7 +38,7 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
     from paribus.engines.stacked.engine import StackedEngine
 
     one_thread()
-    engine = StackedEngine(begin.device)
+    engine: Engine = StackedEngine(begin.device)
     while True:
         order = orders.get()
         try:
