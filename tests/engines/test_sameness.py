@@ -54,7 +54,8 @@ NETWORKS = {
     },
     "sigmoid": {"hidden": [19], "activation": "sigmoid"},
     "logistic": {"kind": "logistic"},
-    "cnn": {
+    "cnn": {"kind": "cnn", "conv": [{"channels": 5, "kernel": 3}], "hidden": [11]},
+    "cnn with batch norm": {
         "kind": "cnn",
         "conv": [{"channels": 3, "kernel": 3}],
         "hidden": [11],

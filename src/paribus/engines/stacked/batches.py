@@ -89,8 +89,8 @@ class Batches:
         x = self.features.index_select(0, rows.flatten()).view(
             *rows.shape, *self.features.shape[1:]
         )
-        if x.dtype == torch.uint8:
-            x = (x.float() - self.shift) * self.scale
+        if x.dtype == torch.uint8:  # in place: what was just written is still in the cache
+            x = x.float().sub_(self.shift).mul_(self.scale)
         y = self.targets[rows]
         if len(rows) == 1:
             return x.expand(self.members, *x.shape[1:]), y.expand(self.members, -1)
