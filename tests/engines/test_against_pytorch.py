@@ -66,13 +66,15 @@ def plain_epoch(task: Task, dataset: Dataset, make_optimizer: object) -> tuple[l
     scaling = fit_scaling(dataset, split.train, config.data.scaling)
     order = generator(task.seed, "batches 0", task.block).permutation(len(split.train))
     module.train()
+    bf16 = config.train.precision == "bf16"
     losses, first = [], []
     for rows in np.array_split(
         split.train[order], range(config.train.batch_size, len(order), config.train.batch_size)
     ):
         x = torch.from_numpy(scaling.apply(dataset.features[rows]))
         y = torch.from_numpy(dataset.targets[rows])
-        outputs = module(x)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            outputs = module(x).float()
         if config.train.loss == "mse":
             loss = F.mse_loss(outputs, F.one_hot(y, dataset.outputs).float())
         elif config.train.loss == "softmax-cross-entropy":
@@ -124,6 +126,22 @@ def test_the_first_epoch_equals_a_plain_loop(network: dict, optimizer: tuple) ->
         seeds=1,
     )
     assert_alike(tasks[0], dataset, make_optimizer)
+
+
+@pytest.mark.parametrize("network", ["mlp", "mlp, batch norm after", "cnn"])
+def test_bf16_equals_a_plain_loop_under_autocast(network: str) -> None:
+    settings, make_optimizer = OPTIMIZERS["adam"]
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        train = {"epochs": 1, "batch_size": 100, "learning_rate": 0.001, **settings}
+        tasks, dataset = tasks_of(
+            model=NETWORKS[network], train={**train, "precision": precision}, seeds=1
+        )
+        losses[precision], _ = stacked_epoch(tasks[0], dataset)
+    plain, _ = plain_epoch(tasks[0], dataset, make_optimizer)
+    # bf16 has 8 significant bits: roundings differ, and add up to far less than one of them.
+    np.testing.assert_allclose(losses["bf16"], plain, rtol=2**-8)
+    assert losses["bf16"] != losses["fp32"]
 
 
 @pytest.mark.parametrize("loss", ["mse", "softmax-cross-entropy"])

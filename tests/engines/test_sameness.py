@@ -65,11 +65,12 @@ NETWORKS = {
 }
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
-def test_a_run_is_the_same_alone_and_in_a_stack(network: dict[str, object]) -> None:
+def test_a_run_is_the_same_alone_and_in_a_stack(network: dict[str, object], precision: str) -> None:
     tasks, dataset = tasks_of(
         model=network,
-        train={"epochs": 2, "batch_size": 48},
+        train={"epochs": 2, "batch_size": 48, "precision": precision},
         factors={"optimizer": OPTIMIZERS},
         seeds=2,
     )

@@ -136,6 +136,7 @@ def test_all_pairs_are_compared_once() -> None:
         ({"model": {"kind": "linear", "hidden": [3]}}, "model.hidden must be empty for a linear"),
         ({"data": "diabetes", "train": {"loss": "cross-entropy"}}, "train.loss must be mse"),
         ({"data": "diabetes", "model": {"kind": "logistic"}}, "logistic needs classes"),
+        ({"train": {"precision": "tf32"}}, "train.precision tf32 needs a CUDA device (got cpu)"),
         ({"data": "diabetes", "outcome": "test_accuracy"}, "does not fit the regression"),
         ({"outcome": "validation_loss"}, "needs data.validation above 0"),
         (
@@ -175,11 +176,11 @@ def test_a_plan_trains_identical_arms_once_and_cuts_all_runs_into_stacks() -> No
 
 
 def test_a_plan_puts_together_only_what_fits_together() -> None:
-    laid_out = lay_out(factors={**FACTORS, "train.learning_rate": [0.1, 0.01]}, seeds=2)
-    made = plan(laid_out, finished=set(), workers=1)
-    assert [group.runs for group in made.groups] == [12, 12]
+    factors = {**FACTORS, "train.learning_rate": [0.1, 0.01], "train.precision": ["fp32", "bf16"]}
+    made = plan(lay_out(factors=factors, seeds=2), finished=set(), workers=1)
+    assert [group.runs for group in made.groups] == [12] * 4
     for stack in made.stacks:
-        assert len({task.network for task in stack}) == 1
+        assert len({(task.network, task.config.train.precision) for task in stack}) == 1
 
 
 def test_a_frame_of_few_rows_is_laid_out() -> None:

@@ -84,6 +84,11 @@ class TrainConfig(Section):
         description="cross-entropy for classification, mse for regression and linear models; "
         "softmax-cross-entropy feeds softmax output into cross-entropy, a common mistake",
     )
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32",
+        description="of matrix products and convolutions; weights, their updates and the loss "
+        "stay fp32. tf32 needs a CUDA device",
+    )
     shuffle: Switch = Field(True, description="a new order of the rows in every epoch")
     log_every: Whole = Field(0, ge=0, description="record the batch's loss every so many steps")
 

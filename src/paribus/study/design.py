@@ -111,7 +111,7 @@ def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
                 put(values, path, value)
         config = _resolved(Config.model_validate(values), dataset)
         prefix = f"arm {name}: " if spec.arms_differ_in else ""
-        found = list(_conflicts(config, dataset))
+        found = list(_conflicts(config, dataset, engine.device))
         try:
             net = network(config.model, dataset.shape, dataset.outputs)
         except ValueError as error:
@@ -172,8 +172,10 @@ def inapplicable(config: Config) -> list[str]:
     return paths
 
 
-def _conflicts(config: Config, dataset: Dataset) -> Iterator[str]:
+def _conflicts(config: Config, dataset: Dataset, device: str) -> Iterator[str]:
     train = config.train
+    if train.precision == "tf32" and device != "cuda":
+        yield f"train.precision tf32 needs a CUDA device (got {device}): use fp32 or bf16"
     if dataset.task == "regression" and train.loss != "mse":
         yield f"train.loss must be mse for the numeric target of {dataset.name} (got {train.loss})"
     if dataset.task == "regression" and config.model.kind == "logistic":

@@ -127,7 +127,14 @@ def _tasks(design: Design, finished: Collection[str]) -> list[Task]:
 def _signature(task: Task) -> Hashable:
     """Return what tasks must share to be trained as one stack."""
     train = task.config.train
-    alike = (train.epochs, train.batch_size, train.loss, train.shuffle, train.log_every)
+    alike = (
+        train.epochs,
+        train.batch_size,
+        train.loss,
+        train.precision,
+        train.shuffle,
+        train.log_every,
+    )
     return task.network, alike, task.config.data, task.config.evaluate
 
 
@@ -139,6 +146,8 @@ def _label(task: Task) -> str:
         parts.insert(1, f"batch norm {norm}")
     if task.network.dropout_shapes:
         parts.insert(-2, "dropout")
+    if train.precision != "fp32":
+        parts.append(train.precision)
     return ", ".join(parts)
 
 

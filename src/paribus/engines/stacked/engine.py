@@ -19,9 +19,6 @@ class StackedEngine:
 
     def __init__(self, device: str = "cpu"):
         self.device = torch.device(device)
-        if self.device.type == "cuda":  # full fp32, as on a CPU
-            torch.backends.cuda.matmul.allow_tf32 = False
-            torch.backends.cudnn.allow_tf32 = False
 
     def train(
         self, tasks: list[Task], dataset: Dataset, *, keep_weights: bool, epoch_done: EpochDone
@@ -32,6 +29,10 @@ class StackedEngine:
         the same.
         """
         left = {task.key: task for task in tasks}
+        if self.device.type == "cuda":  # full fp32, as on a CPU, unless the study asks for less
+            tf32 = tasks[0].config.train.precision == "tf32"
+            torch.backends.cuda.matmul.allow_tf32 = tf32
+            torch.backends.cudnn.allow_tf32 = tf32
         try:
             for record in Stack(tasks, dataset, self.device).train(keep_weights, epoch_done):
                 del left[record.key]

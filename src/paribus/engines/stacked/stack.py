@@ -63,6 +63,8 @@ class Stack:
         self.config = tasks[0].config
         self.network = tasks[0].network
         self.loss = tasks[0].config.train.loss or ""
+        bf16 = tasks[0].config.train.precision == "bf16"
+        self.dtype = torch.bfloat16 if bf16 else torch.float32  # of products, not of weights
         self.classify = dataset.task == "classification"
         self.batches = Batches(tasks, dataset, device)
         self.dropout = DropoutMasks(tasks, device)
@@ -95,9 +97,7 @@ class Stack:
         """
         x, y = self.batches.gather(rows)
         masks = self.dropout.draw("dropout", self.step, x.shape[1])
-        outputs = forward(
-            self.network, self.parameters, self.statistics, x, training=True, masks=masks
-        )
+        outputs = self._forward(self.statistics, x, masks, training=True)
         losses = sample_losses(self.loss, outputs, y)
         # Members touch none of each other's parameters: the sum's gradient is each one's own.
         found = torch.autograd.grad(losses.mean(1).sum(), list(self.parameters.values()))
@@ -132,6 +132,24 @@ class Stack:
         held = {**self.parameters, **self.statistics}
         return {name: t[member].detach().cpu().numpy().copy() for name, t in held.items()}
 
+    def _forward(
+        self,
+        statistics: Mapping[str, Tensor],
+        x: Tensor,
+        masks: Mapping[int, Tensor],
+        *,
+        training: bool,
+    ) -> Tensor:
+        return forward(
+            self.network,
+            self.parameters,
+            statistics,
+            x,
+            training=training,
+            masks=masks,
+            dtype=self.dtype,
+        )
+
     def _train_epoch(self, epoch: int) -> _Totals:
         totals = _Totals()
         every = self.config.train.log_every
@@ -164,9 +182,7 @@ class Stack:
             masks: Mapping[int, Tensor] = {}
             if in_training:
                 masks = self.dropout.draw(f"{part} dropout {epoch}", number, x.shape[1])
-            outputs = forward(
-                self.network, self.parameters, statistics, x, training=in_training, masks=masks
-            )
+            outputs = self._forward(statistics, x, masks, training=in_training)
             totals.add(Pass(sample_losses(self.loss, outputs, y), outputs, y), self.classify)
         return totals
 
