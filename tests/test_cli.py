@@ -144,6 +144,34 @@ def test_a_table_of_ones_own_is_learned_from(tmp_path: Path) -> None:
     )
 
 
+def test_a_network_of_ones_own_is_trained_and_trained_anew_when_edited(tmp_path: Path) -> None:
+    network = """\
+from torch import nn
+
+def make(width):
+    return nn.Sequential(nn.Linear(30, width), nn.ReLU(), nn.Linear(width, 2))
+"""
+    (tmp_path / "nets.py").write_text(network)
+    (tmp_path / "own.yaml").write_text(
+        "question: Is mine better when it is wide?\ndata: breast-cancer\nmodel: nets:make\n"
+        "train: {epochs: 2}\nfactors: {model.arguments.width: [2, 40]}\nseeds: 2\n"
+    )
+    done = paribus(tmp_path, "run", "own.yaml", "--json", "--no-report", "--checkpoints")
+    assert done.returncode == 0, done.stderr
+    arms = json.loads(done.stdout)["arms"]
+    assert [arm["architecture"] for arm in arms] == ["nets:make(width=2)", "nets:make(width=40)"]
+    assert len(list((tmp_path / ".paribus" / "checkpoints").glob("*.safetensors"))) == 4
+
+    def left() -> int:
+        planned = paribus(tmp_path, "plan", "own.yaml", "--json")
+        assert planned.returncode == 0, planned.stderr
+        return json.loads(planned.stdout)["to_train"]
+
+    assert left() == 0
+    (tmp_path / "nets.py").write_text(network.replace("ReLU", "Tanh"))
+    assert left() == 4
+
+
 def test_five_mistakes_come_in_one_message(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(FIVE_MISTAKES)
     message = refused(tmp_path, "run", "study.yaml")

@@ -116,6 +116,9 @@ def show_plan(plan: Plan) -> None:
                 str(group.runs), str(group.stack), f"{group.flops / 1e9:,.1f}", group.label
             )
         out.print(together)
+        for group in plan.groups:
+            if group.one_by_one:
+                out.print(f"One by one, not stacked: {group.label} ({group.one_by_one}).")
     judged = spec.outcome or design.outcome.name
     margin = design.outcome.show_margin(spec.margin) if spec.margin else "none declared"
     out.print(f"Judged by {judged.replace('_', ' ')}; margin: {margin}.")
@@ -148,6 +151,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "finished": plan.finished,
         "to_train": plan.to_train,
         "stacks": [len(stack) for stack in plan.stacks],
+        "one_by_one": {g.label: g.one_by_one for g in plan.groups if g.one_by_one},
         "workers": plan.workers,
         "device": design.engine.device,
         "estimated_seconds": plan.seconds,

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from paribus.data import Dataset, load
 from paribus.engines.base import Task
-from paribus.study.design import EngineId, design
+from paribus.study.design import Design, EngineId, design
 from paribus.study.spec import from_values
 
 
 def tasks_of(
     data: str = "digits", dataset: Dataset | None = None, **values: object
 ) -> tuple[list[Task], Dataset]:
-    dataset = dataset or load(data)
-    spec = from_values({"question": "Same?", "data": data, **values})
-    laid_out = design(spec, dataset, EngineId("stacked", "test", "cpu"))
+    laid_out = design_of(data, dataset, **values)
     tasks = [
         Task(run.key, laid_out.arms[run.arm].config, laid_out.arms[run.arm].network, 0, run.block)
         for run in laid_out.runs
     ]
-    return tasks, dataset
+    return tasks, laid_out.dataset
+
+
+def design_of(data: str = "digits", dataset: Dataset | None = None, **values: object) -> Design:
+    spec = from_values({"question": "Same?", "data": data, **values})
+    return design(spec, dataset or load(data), EngineId("stacked", "test", "cpu"))

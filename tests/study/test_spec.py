@@ -67,7 +67,7 @@ def test_five_mistakes_are_reported_in_one_message_with_lines_and_spellings(tmp_
         ),
         ({"model": {"hidden": 50}}, "model.hidden must be a list (got 50)"),
         ({"model": {"dropout": 1}}, "model.dropout must be less than 1 (got 1)"),
-        ({"model": "mlp"}, "model must be a section of settings (got mlp)"),
+        ({"model": 5}, "model must be a section of settings (got 5)"),
         (
             {"model": {"conv": [{"channels": 0}]}},
             "model.conv[0].channels must be at least 1 (got 0)",

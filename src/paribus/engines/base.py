@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from paribus.data import Dataset
-from paribus.models.layers import Network
+from paribus.models.build import AnyNetwork
 from paribus.models.weights import Weights
 from paribus.study.config import Config
 
@@ -25,7 +25,7 @@ class Task:
 
     key: str
     config: Config
-    network: Network
+    network: AnyNetwork
     seed: int
     block: int
 

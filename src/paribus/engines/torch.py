@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,9 @@ from torch import nn
 
 from paribus.errors import DataError, StoreError
 from paribus.models import layers as described
+from paribus.models.build import AnyNetwork
 from paribus.models.layers import Network
+from paribus.models.own import OwnNetwork
 from paribus.models.weights import Weights
 
 _ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
@@ -61,21 +64,21 @@ def state_dict(network: Network, weights: Weights) -> dict[str, torch.Tensor]:
     return state
 
 
-def save_model(path: Path, network: Network, dropout: float, weights: Weights) -> None:
+def save_model(path: Path, network: AnyNetwork, dropout: float, weights: Weights) -> None:
     """Write a trained network to a safetensors file, whole or not at all; else StoreError."""
-    described_layers = [{"kind": type(x).__name__, **asdict(x)} for x in network.layers]
-    about = {
-        "format": "paribus-model-1",
-        "network": json.dumps(
-            {
-                "input_shape": network.input_shape,
-                "outputs": network.outputs,
-                "layers": described_layers,
-                "dropout": dropout,
-            }
-        ),
-    }
-    tensors = {name: t.numpy() for name, t in state_dict(network, weights).items()}
+    if isinstance(network, OwnNetwork):
+        held: dict[str, Any] = {"factory": network.factory, "arguments": network.arguments}
+        tensors = weights
+    else:
+        described_layers = [{"kind": type(x).__name__, **asdict(x)} for x in network.layers]
+        held = {
+            "input_shape": network.input_shape,
+            "outputs": network.outputs,
+            "layers": described_layers,
+            "dropout": dropout,
+        }
+        tensors = {name: t.numpy() for name, t in state_dict(network, weights).items()}
+    about = {"format": "paribus-model-1", "network": json.dumps(held)}
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +107,11 @@ def load_model(path: str | Path) -> nn.Sequential:
         if about.get("format") != "paribus-model-1":
             raise DataError(f"{path} is not a checkpoint that Paribus wrote")
         held = json.loads(about["network"])
+        if "factory" in held:  # a file must not decide what code runs
+            raise DataError(
+                f"{path} holds weights of {held['factory']}, a network of your own: make it, and "
+                f"load_state_dict(safetensors.torch.load_file({str(path)!r}))"
+            )
         layers = tuple(getattr(described, one.pop("kind"))(**one) for one in held["layers"])
         network = Network(tuple(held["input_shape"]), held["outputs"], layers)
         module = build(network, held["dropout"])

@@ -15,18 +15,26 @@ from paribus.models.layers import (
     Shape,
     output_shape,
 )
+from paribus.models.own import OwnNetwork, own_network
 from paribus.study.config import ModelConfig
 
 _HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (128,), "cnn": (120, 84)}
 
 
-def network(model: ModelConfig, input_shape: Shape, outputs: int) -> Network:
+AnyNetwork = Network | OwnNetwork
+
+
+def network(model: ModelConfig, input_shape: Shape, outputs: int) -> AnyNetwork:
     """Return the network that a configuration describes for inputs and outputs of given shape.
 
     Hidden layers are dense, activation, batch normalisation (before or after the activation) and
     dropout, in this order; a cnn has its convolutions (activation, batch normalisation, pooling)
     in front. Raises ValueError where the model does not fit the inputs.
     """
+    if model.kind == "module":
+        if model.factory is None:
+            raise ValueError("model.factory is missing: package.module:name of your network")
+        return own_network(model.factory, model.arguments, input_shape, outputs)
     layers: list[Layer] = []
     shape = input_shape
     if model.kind == "cnn":

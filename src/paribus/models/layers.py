@@ -93,6 +93,15 @@ class Network:
         return shapes
 
     @property
+    def depth(self) -> int:
+        """The number of layers."""
+        return len(self.layers)
+
+    def one_by_one(self, device: str) -> str:
+        """Return why its runs are trained one by one on a device: nothing, they are stacked."""
+        return ""
+
+    @property
     def parameters(self) -> int:
         """The number of trainable parameters."""
         return sum(math.prod(shape) for shape in self.parameter_shapes().values())

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Whole = Annotated[int, Field(strict=True, le=1_000_000_000)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Switch = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
 Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+
+
+def _names_a_factory(text: str) -> str:
+    place, colon, name = text.partition(":")
+    if not (colon and name.isidentifier() and all(p.isidentifier() for p in place.split("."))):
+        raise ValueError("must be written as package.module:name")
+    return text
+
+
+Factory = Annotated[Text, AfterValidator(_names_a_factory)]
 
 
 class Section(BaseModel):
@@ -46,9 +56,13 @@ class ConvBlock(Section):
 
 
 class ModelConfig(Section):
-    """The network, described without any framework."""
+    """The network, described without any framework; or one of the user's own (kind module)."""
 
-    kind: Literal["mlp", "cnn", "linear", "logistic"] = "mlp"
+    kind: Literal["mlp", "cnn", "linear", "logistic", "module"] = "mlp"
+    factory: Factory | None = Field(
+        None, description="of kind module: package.module:name of what makes a torch.nn.Module"
+    )
+    arguments: dict[str, Any] = Field({}, description="that the factory is called with")
     hidden: tuple[Annotated[int, Field(strict=True, ge=1, le=1_000_000)], ...] | None = Field(
         None, description="units per hidden layer; [128] for mlp, [120, 84] for cnn"
     )

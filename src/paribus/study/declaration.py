@@ -66,7 +66,7 @@ def _contrast(arm: int, baseline: int, varies: str, condition: str) -> dict[str,
 def _arm(design: Design, arm: Arm) -> dict[str, Any]:
     model = arm.config.model
     words = [arm.network.summary()]
-    if arm.network.summary().count("-") > 1 or model.kind == "cnn":
+    if model.kind != "module" and (arm.network.summary().count("-") > 1 or model.kind == "cnn"):
         words.append(model.activation if model.activation != "none" else "no activation")
         if model.batch_norm != "none":
             words.append(f"batch norm {model.batch_norm} the activation")

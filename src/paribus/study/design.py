@@ -14,14 +14,19 @@ from functools import cached_property
 
 from paribus.data import Dataset
 from paribus.errors import SpecError
-from paribus.models.build import hidden_units, network
-from paribus.models.layers import BatchNorm, Network
-from paribus.study.config import Config
+from paribus.models.build import AnyNetwork, hidden_units, network
+from paribus.models.layers import BatchNorm
+from paribus.models.own import OwnNetwork
+from paribus.study.config import Config, ModelConfig
 from paribus.study.factors import Factor
 from paribus.study.outcomes import OUTCOMES, Outcome
+from paribus.study.problems import show
 from paribus.study.rows import split_rows
 from paribus.study.source import put
 from paribus.study.spec import Spec
+
+_DESCRIBING = ("hidden", "conv", "activation", "batch_norm", "dropout", "init")
+"""Settings of the networks that Paribus builds."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Arm:
     name: str
     levels: Mapping[str, str]  # factor key -> level label
     config: Config
-    network: Network
+    network: AnyNetwork
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ class Design:
         config["data"].pop("target", None)  # the checksum is of the numbers that are learned from
         config["data"].pop("task", None)
         engine = [self.engine.name, self.engine.version, self.engine.device]
+        if isinstance(arm.network, OwnNetwork):
+            engine.append(arm.network.fingerprint)
         return _canonical([config, self.spec.seed, engine])
 
 
@@ -109,9 +116,10 @@ def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
             assert level is not None
             for path, value in level.settings.items():
                 put(values, path, value)
-        config = _resolved(Config.model_validate(values), dataset)
+        written = Config.model_validate(values)
+        config = _resolved(written, dataset)
         prefix = f"arm {name}: " if spec.arms_differ_in else ""
-        found = list(_conflicts(config, dataset, engine.device))
+        found = [*_misplaced(written.model), *_conflicts(config, dataset, engine.device)]
         try:
             net = network(config.model, dataset.shape, dataset.outputs)
         except ValueError as error:
@@ -165,11 +173,26 @@ def inapplicable(config: Config) -> list[str]:
         paths.append("train.smoothing")
     if optimizer == "sgd":
         paths.append("train.epsilon")
-    if model.kind != "cnn":
+    if model.kind == "module":
+        paths += [f"model.{name}" for name in _DESCRIBING]
+    elif model.kind != "cnn":
         paths.append("model.conv")
         if not hidden_units(model):
             paths += ["model.activation", "model.batch_norm", "model.dropout"]
     return paths
+
+
+def _misplaced(model: ModelConfig) -> Iterator[str]:
+    """Say what is set for a network of the other sort: the project's or the user's own."""
+    if model.kind != "module" and (model.factory is not None or model.arguments):
+        yield f"model.factory and model.arguments need model.kind module (got {model.kind})"
+    for name in _DESCRIBING if model.kind == "module" else ():
+        value = getattr(model, name)
+        if value != ModelConfig.model_fields[name].default:
+            yield (
+                f"model.{name} does nothing for a network of your own (got {show(value)}): hand "
+                f"it to {model.factory} through model.arguments"
+            )
 
 
 def _conflicts(config: Config, dataset: Dataset, device: str) -> Iterator[str]:
@@ -189,7 +212,7 @@ def _conflicts(config: Config, dataset: Dataset, device: str) -> Iterator[str]:
         yield "train.nesterov needs train.optimizer sgd with a momentum above 0"
 
 
-def _batch_norm_conflicts(config: Config, net: Network, part: str, rows: int) -> Iterator[str]:
+def _batch_norm_conflicts(config: Config, net: AnyNetwork, part: str, rows: int) -> Iterator[str]:
     size = config.train.batch_size
     if rows % size == 1 % size and any(isinstance(layer, BatchNorm) for layer in net.layers):
         yield (

@@ -36,6 +36,7 @@ class Group:
     runs: int
     stack: int  # members per stack
     flops: float  # of one run
+    one_by_one: str  # why its runs are not stacked; empty where they are
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,7 +93,8 @@ def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
                 f"free for each of {workers} workers: close other programs, use fewer workers or "
                 f"a smaller model"
             )
-        size = min(most, -(-len(members) // workers))
+        alone = first.network.one_by_one(design.engine.device)
+        size = 1 if alone else min(most, -(-len(members) // workers))
         if on_cpu:
             size = max(1, min(size, int(_CACHE_BYTES // _bytes(first, batch))))
         parts = -(-len(members) // size)
@@ -100,7 +102,7 @@ def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
         cut = [members[i : i + size] for i in range(0, len(members), size)]
         stacks += cut
         flops = _flops(first, design)
-        described.append(Group(_label(first), len(members), size, flops))
+        described.append(Group(_label(first), len(members), size, flops, alone))
         seconds += sum(_seconds(part, flops, design) for part in cut)
         largest = max(largest, size * largest_pass)
     used = min(workers, len(stacks))
@@ -172,7 +174,7 @@ def _seconds(part: list[Task], flops: float, design: Design) -> float:
     rate, bandwidth = machine_rates()
     products = flops * len(part) / (rate * _EFFICIENCY)
     moved = steps * len(part) * first.network.parameters * _BYTES_PER_WEIGHT_STEP / bandwidth
-    operations = steps * (len(first.network.layers) * 6 + 12 + 2 * len(part))
+    operations = steps * (first.network.depth * 6 + 12 + 2 * len(part))
     return products + moved + operations * _SECONDS_PER_OPERATION
 
 

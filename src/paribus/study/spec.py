@@ -122,9 +122,12 @@ def from_values(values: Mapping[str, Any], origin: str = "Study(...)") -> Spec:
 def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec:
     """Check a specification whole and return it; SpecError holds every problem, in their order."""
     source.values = copy.deepcopy(source.values)
-    if isinstance(source.values.get("data"), str):
-        source.values["data"] = {"source": source.values["data"]}
     overrides = dict(overrides or {})
+    if isinstance(data := source.values.get("data"), str):
+        source.values["data"] = {"source": data}
+    if isinstance(model := source.values.get("model"), str):
+        own = {"kind": "module", "factory": model}
+        source.values["model"] = own if ":" in model else {"kind": model}
     if "data" in overrides:
         overrides["data.source"] = overrides.pop("data")
     problems: list[tuple[int, str]] = []  # line, text
@@ -186,12 +189,13 @@ def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor
     owner: dict[str, str] = {}
     for key, levels in written.items():
         place = source.where(("factors", key))
-        if key not in settings and (("." in key and " " not in key) or isinstance(levels, list)):
+        is_setting = _is_setting(key, settings)
+        if not is_setting and (("." in key and " " not in key) or isinstance(levels, list)):
             hint = nearest(key, settings)
             report(f"factors.{key}: there is no such setting{hint}{place}")
             continue
         try:
-            factor = read_factor(key, levels, key in settings)
+            factor = read_factor(key, levels, is_setting)
         except ValueError as error:
             report(f"factors.{key} {error}{place}")
             continue
@@ -199,7 +203,7 @@ def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor
         for index, level in enumerate(factor.levels):
             at: KeyPath = ("factors", key, index if isinstance(levels, list) else level.label)
             for path, value in level.settings.items():
-                if path not in settings:
+                if not _is_setting(path, settings):
                     hint = nearest(path, settings)
                     report(
                         f"factors.{key}.{level.label}: there is no setting {path}{hint}"
@@ -221,6 +225,10 @@ def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor
                         report(f"factors: {sentence(one, settings, source, (*at, path))}")
     labels = [factor.label for factor in factors]
     return [Factor(f.key, f.key, f.levels) if labels.count(f.label) > 1 else f for f in factors]
+
+
+def _is_setting(path: str, settings: Sequence[str]) -> bool:
+    return path in settings or path.startswith("model.arguments.")
 
 
 def _config_problems(values: dict[str, Any]) -> dict[KeyPath, Any]:
@@ -277,10 +285,11 @@ def _factor_named(factors: Sequence[Factor], name: str) -> Factor | None:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of study files; a plain name may stand for the data section."""
+    """Return the JSON Schema of study files; a name may stand for the data or model section."""
     schema = Spec.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "Paribus study"
-    data = schema["properties"]["data"]
-    schema["properties"]["data"] = {"anyOf": [{"type": "string"}, data]}
+    for section in ("data", "model"):
+        whole = schema["properties"][section]
+        schema["properties"][section] = {"anyOf": [{"type": "string"}, whole]}
     return schema

@@ -13,11 +13,9 @@ from torch import Tensor
 from paribus.data import Dataset
 from paribus.engines.base import DIVERGED_ABOVE, EpochDone, Record, Status, Task
 from paribus.engines.stacked.batches import Batches, DropoutMasks
-from paribus.engines.stacked.layers import forward
 from paribus.engines.stacked.losses import hits, sample_losses, squared_errors
+from paribus.engines.stacked.model import model
 from paribus.engines.stacked.optimizers import Optimizer
-from paribus.models.layers import BatchNorm
-from paribus.models.weights import initial_weights
 
 _TEST_ROWS = 1000  # per pass in evaluation mode
 
@@ -52,40 +50,24 @@ class _Totals:
 class Stack:
     """Runs of one shape signature, trained as one program.
 
-    `parameters` and `statistics` map names to tensors [member, …]. Members differ in block,
-    optimizer, learning rate and every other hyperparameter; they share network shape, data
-    settings, batch size, loss and epochs.
+    Members differ in block, optimizer, learning rate and every other hyperparameter; they share
+    network shape, data settings, batch size, loss and epochs.
     """
 
     def __init__(self, tasks: Sequence[Task], dataset: Dataset, device: torch.device):
-        """Draw the initial weights and place everything on the device."""
+        """Place the data and the networks with their initial weights on the device."""
         self.tasks = list(tasks)
         self.config = tasks[0].config
-        self.network = tasks[0].network
         self.loss = tasks[0].config.train.loss or ""
-        bf16 = tasks[0].config.train.precision == "bf16"
-        self.dtype = torch.bfloat16 if bf16 else torch.float32  # of products, not of weights
         self.classify = dataset.task == "classification"
         self.batches = Batches(tasks, dataset, device)
         self.dropout = DropoutMasks(tasks, device)
-        initial = [
-            initial_weights(self.network, task.config.model.init, task.seed, task.block)
-            for task in tasks
-        ]
-        self.parameters = {
-            name: torch.from_numpy(np.stack([w[name] for w in initial])).to(device).requires_grad_()
-            for name in initial[0]
-        }
-        self.statistics: dict[str, Tensor] = {}
-        for index, layer in enumerate(self.network.layers):
-            if isinstance(layer, BatchNorm):
-                shape = (len(tasks), layer.features)
-                self.statistics[f"{index}.running_mean"] = torch.zeros(shape, device=device)
-                self.statistics[f"{index}.running_var"] = torch.ones(shape, device=device)
+        self.model = model(tasks, device)
         alike = defaultdict(list)
         for member, task in enumerate(tasks):
             alike[task.config.train].append(member)
-        self.optimizers = [Optimizer(train, m, self.parameters) for train, m in alike.items()]
+        parameters = self.model.parameters
+        self.optimizers = [Optimizer(train, m, parameters) for train, m in alike.items()]
         self.step = 0
         self.first_loss = torch.empty(0)  # [member], of the first batch
         self.step_curves: dict[str, list[Tensor]] = defaultdict(list)
@@ -97,11 +79,15 @@ class Stack:
         """
         x, y = self.batches.gather(rows)
         masks = self.dropout.draw("dropout", self.step, x.shape[1])
-        outputs = self._forward(self.statistics, x, masks, training=True)
+        outputs = self.model.outputs(x, masks, training=True)
         losses = sample_losses(self.loss, outputs, y)
         # Members touch none of each other's parameters: the sum's gradient is each one's own.
-        found = torch.autograd.grad(losses.mean(1).sum(), list(self.parameters.values()))
-        named = dict(zip(self.parameters, found, strict=True))
+        parameters = self.model.parameters
+        found = torch.autograd.grad(
+            losses.mean(1).sum(), list(parameters.values()), materialize_grads=True
+        )
+        # The kernels of the optimizers read plain strides.
+        named = {name: g.contiguous() for name, g in zip(parameters, found, strict=True)}
         return Pass(losses.detach(), outputs.detach(), y), named
 
     def train(self, keep_weights: bool, epoch_done: EpochDone) -> Iterator[Record]:
@@ -129,26 +115,8 @@ class Stack:
 
     def weights(self, member: int) -> dict[str, np.ndarray]:
         """Return a member's parameters and statistics by name, as NumPy arrays."""
-        held = {**self.parameters, **self.statistics}
+        held = {**self.model.parameters, **self.model.statistics}
         return {name: t[member].detach().cpu().numpy().copy() for name, t in held.items()}
-
-    def _forward(
-        self,
-        statistics: Mapping[str, Tensor],
-        x: Tensor,
-        masks: Mapping[int, Tensor],
-        *,
-        training: bool,
-    ) -> Tensor:
-        return forward(
-            self.network,
-            self.parameters,
-            statistics,
-            x,
-            training=training,
-            masks=masks,
-            dtype=self.dtype,
-        )
 
     def _train_epoch(self, epoch: int) -> _Totals:
         totals = _Totals()
@@ -172,18 +140,17 @@ class Stack:
     def _test(self, part: str, epoch: int) -> _Totals:
         in_training = self.config.evaluate.mode == "training"
         size = self.config.train.batch_size if in_training else _TEST_ROWS
-        # Testing in training mode moves running statistics: not those that are kept.
-        statistics = self.statistics
-        if in_training:
-            statistics = {name: t.clone() for name, t in statistics.items()}
+        before = {name: t.clone() for name, t in self.model.statistics.items()}
         totals = _Totals()
         for number, rows in enumerate(self.batches.part(part, size)):
             x, y = self.batches.gather(rows)
             masks: Mapping[int, Tensor] = {}
             if in_training:
                 masks = self.dropout.draw(f"{part} dropout {epoch}", number, x.shape[1])
-            outputs = self._forward(statistics, x, masks, training=in_training)
+            outputs = self.model.outputs(x, masks, training=in_training)
             totals.add(Pass(sample_losses(self.loss, outputs, y), outputs, y), self.classify)
+        for name, statistic in self.model.statistics.items():
+            statistic.copy_(before[name])  # testing in training mode has moved them
         return totals
 
     def _metrics(self, part: str, totals: _Totals) -> dict[str, np.ndarray]:
