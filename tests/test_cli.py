@@ -172,6 +172,24 @@ def make(width):
     assert left() == 4
 
 
+def test_a_profile_tells_where_the_time_went(tmp_path: Path) -> None:
+    (tmp_path / "dropout.yaml").write_text(STUDY)
+    done = paribus(tmp_path, "run", "dropout.yaml", "--profile", "--no-report", "--json")
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)  # the profile goes elsewhere
+    assert "Where the time went" in done.stderr
+    held = json.loads((tmp_path / ".paribus" / "profiles" / "dropout.json").read_text())
+    seconds = {row["phase"]: row["seconds"] for row in held["phases"]}
+    store = seconds.pop("store (driver)")
+    trained = {"start", "set-up", "gather", "forward", "backward", "optimizer", "metrics"}
+    assert seconds.keys() == trained | {"evaluation", "idle"}
+    assert all(spent > 0 for spent in (*seconds.values(), store))
+    assert sum(seconds.values()) == pytest.approx(held["workers"] * held["wall_seconds"])
+    assert sum(row["share"] or 0 for row in held["phases"]) == pytest.approx(1)
+    again = paribus(tmp_path, "run", "dropout.yaml", "--profile", "--no-report")
+    assert "Nothing was trained" in again.stderr
+
+
 def test_five_mistakes_come_in_one_message(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(FIVE_MISTAKES)
     message = refused(tmp_path, "run", "study.yaml")

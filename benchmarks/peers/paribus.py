@@ -20,6 +20,7 @@ from paribus.run import Settings, lay_out
 from paribus.study import spec
 from paribus.study.plan import plan
 from paribus.workers.local import LocalWorkers, available_cores
+from paribus.workers.messages import EpochDone
 
 PACKAGES = ("paribus", "torch", "numpy")
 STUDY_RUNS = 128
@@ -52,13 +53,13 @@ def train(workload: Workload, data: Dataset, epochs: int, arms: int = 1) -> Timi
     marks = [time.perf_counter()]
     with LocalWorkers(cores, data, "cpu", keep_weights=False) as workers:
         for event in workers.run(stacks, wanted=lambda tasks: tasks):
-            if not isinstance(event, Record):
+            if isinstance(event, EpochDone):
                 through += event.runs
                 if through >= members * len(marks):
                     marks.append(time.perf_counter())
-            elif event.status == "done":
+            elif isinstance(event, Record) and event.status == "done":
                 losses.append(event.metrics["train_loss"])
-            else:
+            elif isinstance(event, Record):
                 raise RuntimeError(f"a run {event.status}: {event.reason}")
     seconds = [b - a for a, b in itertools.pairwise(marks)]
     return Timing(seconds, members, math.fsum(losses) / members)

@@ -87,6 +87,9 @@ def run(
         bool, typer.Option("--checkpoints", help="Keep every trained network.")
     ] = False,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say and write where the time went.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train what is missing of a study, and answer its question.
@@ -100,19 +103,23 @@ def run(
 
       paribus run optimizers --data mnist --seeds 20 --set train.epochs=3
 
+      paribus run optimizers --profile
+
       paribus run my-study.yaml --data table.csv --target price
     """
     from paribus import screen
+    from paribus.profile import Profile
     from paribus.run import make_plan, run_study
 
-    settings = _settings(store, workers, device, checkpoints)
+    settings = _settings(store, workers, device, checkpoints, profile)
     overrides = _overrides(data, target, seeds, margin, set_)
     design = _design(study, overrides, data_root, settings)
     plan = make_plan(design, settings)
     screen.headline(plan)
     try:
         with screen.progress(plan) as watch:
-            analysis = run_study(design, settings, _command(study, overrides), watch)
+            spent = Profile()
+            analysis = run_study(design, settings, _command(study, overrides), watch, spent)
     except KeyboardInterrupt:
         kept = make_plan(design, settings).finished
         screen.err.print(
@@ -130,6 +137,11 @@ def run(
         render_text(analysis, screen.out)
         if report:
             screen.out.print(f"Report: {_write_report(analysis, settings)}", soft_wrap=True)
+    if profile:
+        path = settings.store.parent / "profiles" / f"{design.spec.name}.json"
+        if spent.workers:  # else what an earlier run has written stays
+            spent.write(path)
+        screen.show_profile(spent, path)
     if any(arm.failed for arm in analysis.arms):
         raise typer.Exit(1)
 
@@ -159,7 +171,7 @@ def plan(
     from paribus import screen
     from paribus.run import make_plan
 
-    settings = _settings(store, workers, device, False)
+    settings = _settings(store, workers, device)
     overrides = _overrides(data, target, seeds, margin, set_)
     made = make_plan(_design(study, overrides, data_root, settings), settings)
     if json:
@@ -377,10 +389,16 @@ def data_get(
     screen.out.print(f"{name}: {fetch(name, data_root)}", soft_wrap=True)
 
 
-def _settings(store: Path, workers: int | None, device: str, checkpoints: bool) -> Settings:
+def _settings(
+    store: Path,
+    workers: int | None,
+    device: str,
+    checkpoints: bool = False,
+    profile: bool = False,
+) -> Settings:
     from paribus.run import Settings
 
-    return Settings(store, workers, device, checkpoints)
+    return Settings(store, workers, device, checkpoints, profile)
 
 
 def _overrides(

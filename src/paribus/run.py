@@ -13,25 +13,30 @@ from paribus.engines.base import Record, Task
 from paribus.environment import choose_device, environment, require_cuda, version_of
 from paribus.errors import InputError
 from paribus.findings import Analysis
+from paribus.profile import Profile
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
 from paribus.study.design import Design, EngineId, design
 from paribus.study.plan import Plan, plan
 from paribus.study.spec import Spec
 from paribus.workers.local import LocalWorkers, available_cores
-from paribus.workers.messages import EpochDone
+from paribus.workers.messages import EpochDone, StackDone
 
 DEFAULT_STORE = Path(".paribus/store.sqlite")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where and with what a study is trained; nothing here changes a result on a CPU."""
+    """Where and with what a study is trained; nothing here changes a result on a CPU.
+
+    `profile`: wait for the device after each phase, so that a profile can tell them apart.
+    """
 
     store: Path = DEFAULT_STORE
     workers: int | None = None  # one per core
     device: str = "auto"
     checkpoints: bool = False
+    profile: bool = False
 
     def __post_init__(self) -> None:
         """Check what can be asked for here; InputError with what is allowed."""
@@ -68,12 +73,17 @@ def make_plan(design: Design, settings: Settings) -> Plan:
 
 
 def run_study(
-    design: Design, settings: Settings, command: str = "", watch: Watch = lambda event: None
+    design: Design,
+    settings: Settings,
+    command: str = "",
+    watch: Watch = lambda event: None,
+    profile: Profile | None = None,
 ) -> Analysis:
     """Train what is not in the store yet, keeping every run as it finishes; then analyse.
 
-    `watch` is told every record and every finished epoch.
+    `watch` is told every record and every finished epoch; `profile` learns where the time went.
     """
+    profile = profile or Profile()
     declared = declaration(design, command)
     keys = [run.key for run in design.runs]
     with Store(settings.store, create=True) as store:
@@ -83,11 +93,19 @@ def run_study(
         if todo.stacks:
             where = environment(design.engine.device)
             keep = settings.checkpoints
-            with LocalWorkers(todo.workers, design.dataset, design.engine.device, keep) as workers:
+            device, settle = design.engine.device, settings.profile
+            with (
+                profile.training(todo.workers),
+                LocalWorkers(todo.workers, design.dataset, device, keep, settle) as workers,
+            ):
                 try:
                     for event in workers.run(todo.stacks, _still_wanted(store, settings)):
+                        if isinstance(event, StackDone):
+                            profile.add(event.seconds)
+                            continue
                         if isinstance(event, Record):
-                            _keep(event, store, where, design, settings)
+                            with profile.storing():
+                                _keep(event, store, where, design, settings)
                         watch(event)
                 except KeyboardInterrupt:
                     for record in workers.arrived():

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from paribus.engines.base import Record
+from paribus.profile import Profile
 from paribus.run import Watch
 from paribus.study.declaration import contrasts
 from paribus.study.plan import Plan
@@ -159,6 +161,30 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "outcome": design.outcome.name,
         "margin": design.spec.margin,
     }
+
+
+def show_profile(profile: Profile, path: Path) -> None:
+    """Say on standard error where the time of a run went, and where that is written."""
+    rows = profile.rows()
+    if not rows:
+        err.print("Nothing was trained: there is no time to tell of.")
+        return
+    workers = _count(profile.workers, "worker")
+    grid = Table(
+        title=f"Where the time went: {workers} for {profile.wall:.1f} s",
+        title_justify="left",
+        box=None,
+        header_style="dim",
+        pad_edge=False,
+    )
+    grid.add_column("phase")
+    grid.add_column("seconds", justify="right")
+    grid.add_column("of the workers' time", justify="right")
+    for row in rows:
+        share = "" if row["share"] is None else f"{row['share']:.1%}"
+        grid.add_row(row["phase"], f"{row['seconds']:.2f}", share)
+    err.print(grid)
+    err.print(f"Profile: {path}", soft_wrap=True)
 
 
 def table(rows: Sequence[Mapping[str, Any]], right: Sequence[str] = (), wrap: str = "") -> None:

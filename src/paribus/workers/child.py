@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import IO
 
 from paribus.engines.base import Engine
+from paribus.engines.laps import Laps
 from paribus.workers.messages import READY, Begin, EpochDone, StackDone, Train, receive, send
 
 
@@ -30,6 +31,7 @@ def main() -> None:
 
 
 def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
+    laps = Laps()
     begin: Begin = receive(inbox)
     orders: SimpleQueue[Train] = SimpleQueue()
     threading.Thread(target=_listen, args=(inbox, orders), daemon=True).start()
@@ -38,9 +40,16 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
     from paribus.engines.stacked.engine import StackedEngine
 
     one_thread()
-    engine: Engine = StackedEngine(begin.device)
+    if begin.settle and begin.device != "cpu":
+        import torch
+
+        laps.settle = torch.cuda.synchronize
+    engine: Engine = StackedEngine(begin.device, laps)
+    laps.lap("start")
     while True:
         order = orders.get()
+        laps.lap("idle")
+        error = ""
         try:
             for record in engine.train(
                 order.tasks,
@@ -49,11 +58,11 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
                 epoch_done=lambda runs: send(outbox, EpochDone(runs)),
             ):
                 send(outbox, record)
-        except Exception as error:  # whatever it is becomes a stored reason
+        except Exception as raised:  # whatever it is becomes a stored reason
             traceback.print_exc()
-            send(outbox, StackDone(f"{type(error).__name__}: {error}"))
-        else:
-            send(outbox, StackDone())
+            error = f"{type(raised).__name__}: {raised}"
+        laps.lap("metrics")
+        send(outbox, StackDone(error, laps.taken()))
 
 
 def _listen(inbox: IO[bytes], orders: SimpleQueue[Train]) -> None:

@@ -33,9 +33,11 @@ class LocalWorkers:
     raises gives a failed record for each of its unfinished runs; the other stacks go on.
     """
 
-    def __init__(self, count: int, dataset: Dataset, device: str, keep_weights: bool):
+    def __init__(
+        self, count: int, dataset: Dataset, device: str, keep_weights: bool, settle: bool = False
+    ):
         self.count = count
-        self.begin = Begin(dataset, device, keep_weights)
+        self.begin = Begin(dataset, device, keep_weights, settle)
         self.workers: list[_Worker] = []
         self.events: SimpleQueue[tuple[_Worker, Any]] = SimpleQueue()
 
@@ -48,8 +50,8 @@ class LocalWorkers:
 
     def run(
         self, stacks: Sequence[list[Task]], wanted: Callable[[list[Task]], list[Task]]
-    ) -> Iterator[Record | EpochDone]:
-        """Train all stacks; yield records and finished epochs in the order in which they come.
+    ) -> Iterator[Record | EpochDone | StackDone]:
+        """Train all stacks; yield records, finished epochs and stacks in the order they come in.
 
         A worker may have said more than was asked for when this is left early: see `arrived`.
         `wanted` is asked just before a stack starts which of its runs are still to be trained.
@@ -71,7 +73,9 @@ class LocalWorkers:
                 busy -= worker.busy
                 worker.busy = False
                 yield from _failures(worker, event)
-                if event is None:
+                if event is not None:
+                    yield event
+                else:
                     worker.end()
                     self.workers.remove(worker)
                     if waiting:

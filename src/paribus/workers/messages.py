@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from paribus.data import Dataset
@@ -12,11 +13,15 @@ from paribus.engines.base import Record, Task
 
 @dataclass(frozen=True)
 class Begin:
-    """First to a worker: the data and the device for all its stacks."""
+    """First to a worker: the data and the device for all its stacks.
+
+    `settle`: wait for the device before each reading of the clock, which costs time.
+    """
 
     dataset: Dataset
     device: str
     keep_weights: bool
+    settle: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,13 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class StackDone:
-    """From a worker: the stack is finished; `error` says why it could not be."""
+    """From a worker: the stack is finished; `error` says why it could not be.
+
+    `seconds` tells where the worker's time went since it last said so, by phase.
+    """
 
     error: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 READY = b"\0paribus worker\0"

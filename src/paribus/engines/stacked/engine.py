@@ -8,6 +8,7 @@ import torch
 
 from paribus.data import Dataset
 from paribus.engines.base import EpochDone, Record, Task
+from paribus.engines.laps import Laps
 from paribus.engines.stacked.stack import Stack
 
 
@@ -17,8 +18,9 @@ class StackedEngine:
     Bit-for-bit sameness on a CPU needs a process prepared by `arithmetic.one_thread`.
     """
 
-    def __init__(self, device: str = "cpu"):
+    def __init__(self, device: str = "cpu", laps: Laps | None = None):
         self.device = torch.device(device)
+        self.laps = laps
 
     def train(
         self, tasks: list[Task], dataset: Dataset, *, keep_weights: bool, epoch_done: EpochDone
@@ -34,7 +36,8 @@ class StackedEngine:
             torch.backends.cuda.matmul.allow_tf32 = tf32
             torch.backends.cudnn.allow_tf32 = tf32
         try:
-            for record in Stack(tasks, dataset, self.device).train(keep_weights, epoch_done):
+            stack = Stack(tasks, dataset, self.device, self.laps)
+            for record in stack.train(keep_weights, epoch_done):
                 del left[record.key]
                 yield record
         except (MemoryError, RuntimeError) as error:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from paribus.data import Dataset
 from paribus.engines.base import DIVERGED_ABOVE, EpochDone, Record, Status, Task
+from paribus.engines.laps import Laps
 from paribus.engines.stacked.batches import Batches, DropoutMasks
 from paribus.engines.stacked.losses import hits, sample_losses, squared_errors
 from paribus.engines.stacked.model import model
@@ -54,7 +55,13 @@ class Stack:
     network shape, data settings, batch size, loss and epochs.
     """
 
-    def __init__(self, tasks: Sequence[Task], dataset: Dataset, device: torch.device):
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        dataset: Dataset,
+        device: torch.device,
+        laps: Laps | None = None,
+    ):
         """Place the data and the networks with their initial weights on the device."""
         self.tasks = list(tasks)
         self.config = tasks[0].config
@@ -71,6 +78,8 @@ class Stack:
         self.step = 0
         self.first_loss = torch.empty(0)  # [member], of the first batch
         self.step_curves: dict[str, list[Tensor]] = defaultdict(list)
+        self.laps = laps or Laps()
+        self.laps.lap("set-up")
 
     def gradients(self, rows: Tensor) -> tuple[Pass, Mapping[str, Tensor]]:
         """Return what came of a batch and the gradients of each member's mean loss on it.
@@ -79,8 +88,10 @@ class Stack:
         """
         x, y = self.batches.gather(rows)
         masks = self.dropout.draw("dropout", self.step, x.shape[1])
+        self.laps.lap("gather")
         outputs = self.model.outputs(x, masks, training=True)
         losses = sample_losses(self.loss, outputs, y)
+        self.laps.lap("forward")
         # Members touch none of each other's parameters: the sum's gradient is each one's own.
         parameters = self.model.parameters
         found = torch.autograd.grad(
@@ -88,6 +99,7 @@ class Stack:
         )
         # The kernels of the optimizers read plain strides.
         named = {name: g.contiguous() for name, g in zip(parameters, found, strict=True)}
+        self.laps.lap("backward")
         return Pass(losses.detach(), outputs.detach(), y), named
 
     def train(self, keep_weights: bool, epoch_done: EpochDone) -> Iterator[Record]:
@@ -97,8 +109,10 @@ class Stack:
         tested = [part for part in self.batches.rows if part != "train"]
         for epoch in range(self.config.train.epochs):
             results = self._metrics("train", self._train_epoch(epoch))
+            self.laps.lap("metrics")
             for part in tested:
                 results |= self._metrics(part, self._test(part, epoch))
+            self.laps.lap("evaluation")
             for metric, values in results.items():
                 curves[metric].append(values)
             for member in list(alive):
@@ -123,9 +137,10 @@ class Stack:
         every = self.config.train.log_every
         for rows in self.batches.epoch(epoch):
             batch, gradients = self.gradients(rows)
-            totals.add(batch, self.classify)
             for optimizer in self.optimizers:
                 optimizer.step(gradients)
+            self.laps.lap("optimizer")
+            totals.add(batch, self.classify)
             if self.step == 0:
                 self.first_loss = batch.losses.mean(1)
             self.step += 1
@@ -134,6 +149,7 @@ class Stack:
                 if self.classify:
                     right = hits(batch.outputs, batch.targets) / batch.targets.shape[1]
                     self.step_curves["step_accuracy"].append(right)
+            self.laps.lap("metrics")
         return totals
 
     @torch.no_grad()
