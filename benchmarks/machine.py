@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from paribus.environment import cpu_model
-from paribus.workers.local import available_cores
+from paribus.workers.cores import available_cores
 
 SIZE = 1024
 WINDOWS, SECONDS = 4, 0.5

@@ -19,7 +19,8 @@ from paribus.engines.base import Record
 from paribus.run import Settings, lay_out
 from paribus.study import spec
 from paribus.study.plan import plan
-from paribus.workers.local import LocalWorkers, available_cores
+from paribus.workers.cores import available_cores
+from paribus.workers.local import LocalWorkers
 from paribus.workers.messages import EpochDone
 
 PACKAGES = ("paribus", "torch", "numpy")

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from paribus.environment import cpu_model, version_of
-from paribus.workers.local import available_cores
+from paribus.workers.cores import available_cores
 
 
 def examine() -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from paribus.errors import InputError
-from paribus.workers.local import available_cores
+from paribus.workers.cores import available_cores
 
 
 def version_of(package: str) -> str | None:

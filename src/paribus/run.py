@@ -19,7 +19,8 @@ from paribus.study.declaration import declaration
 from paribus.study.design import Design, EngineId, design
 from paribus.study.plan import Plan, plan
 from paribus.study.spec import Spec
-from paribus.workers.local import LocalWorkers, available_cores
+from paribus.workers.cores import available_cores
+from paribus.workers.local import LocalWorkers
 from paribus.workers.messages import EpochDone, StackDone
 
 DEFAULT_STORE = Path(".paribus/store.sqlite")

@@ -15,11 +15,11 @@ from paribus.engines.base import Task
 from paribus.errors import RunError
 from paribus.study.design import Design
 from paribus.study.rows import split_rows
+from paribus.workers.cores import cache_bytes
 
 MEMORY_SHARE = 0.7
 """Of the memory that is free, the share that a study may take."""
 
-_CACHE_BYTES = 32e6  # of one stack on a CPU: larger ones gain nothing, and lose more to a kill
 _START_SECONDS = 3.0  # until the workers have loaded PyTorch and the data
 _WORKER_BYTES = 250e6  # of a worker process before it has any data
 _COPIES = 4  # weights, gradients and two moments of the optimizer
@@ -96,7 +96,8 @@ def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
         alone = first.network.one_by_one(design.engine.device)
         size = 1 if alone else min(most, -(-len(members) // workers))
         if on_cpu:
-            size = max(1, min(size, int(_CACHE_BYTES // _bytes(first, batch))))
+            # Stacks that outgrow the cache gain nothing, and lose more to a kill.
+            size = max(1, min(size, int(cache_bytes() // _bytes(first, batch))))
         parts = -(-len(members) // size)
         size = -(-len(members) // parts)  # even stacks
         cut = [members[i : i + size] for i in range(0, len(members), size)]

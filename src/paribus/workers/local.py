@@ -15,15 +15,9 @@ from typing import Any
 
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
+from paribus.workers.cores import pin
 from paribus.workers.environment import REPRODUCIBLE
 from paribus.workers.messages import READY, Begin, EpochDone, StackDone, Train, receive, send
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class LocalWorkers:
@@ -59,9 +53,7 @@ class LocalWorkers:
         waiting = deque(stacks)
         busy = 0
         for _ in range(min(self.count, len(stacks))):
-            worker = _Worker(self.begin, self.events)
-            self.workers.append(worker)
-            busy += self._next(worker, waiting, wanted)
+            busy += self._next(self._start(len(self.workers)), waiting, wanted)
         while busy:
             worker, event = self.events.get()
             if isinstance(event, Record):
@@ -79,8 +71,7 @@ class LocalWorkers:
                     worker.end()
                     self.workers.remove(worker)
                     if waiting:
-                        worker = _Worker(self.begin, self.events)
-                        self.workers.append(worker)
+                        worker = self._start(worker.place)
                 busy += self._next(worker, waiting, wanted)
 
     def arrived(self) -> Iterator[Record]:
@@ -92,6 +83,13 @@ class LocalWorkers:
                 return
             if isinstance(event, Record):
                 yield event
+
+    def _start(self, place: int) -> _Worker:
+        worker = _Worker(self.begin, self.events, place)
+        self.workers.append(worker)
+        if self.begin.device == "cpu":
+            pin(worker.process.pid, place, self.count)
+        return worker
 
     def _next(
         self,
@@ -119,7 +117,8 @@ def _failures(worker: _Worker, event: StackDone | None) -> Iterator[Record]:
 class _Worker:
     """One worker process, with a thread that turns what it says into events."""
 
-    def __init__(self, begin: Begin, events: SimpleQueue[tuple[_Worker, Any]]):
+    def __init__(self, begin: Begin, events: SimpleQueue[tuple[_Worker, Any]], place: int):
+        self.place = place
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115, closed in `end`
         self.process = subprocess.Popen(
             # -P: a file of the user's called queue.py is not the library's
