@@ -233,31 +233,47 @@ def _load_mnist(name: str, folder: Path) -> Dataset:
 
 
 def _load_embedded(name: str) -> Dataset:
-    from sklearn import datasets
-
     if name == "digits":
-        digits: Any = datasets.load_digits()
+        table = _digits()
         return Dataset(
             name=name,
             task="classification",
-            features=digits.images[:, None].astype(np.uint8),
-            targets=digits.target.astype(np.int64),
+            features=table[:, :-1].reshape(-1, 1, 8, 8).astype(np.uint8),
+            targets=table[:, -1].astype(np.int64),
             classes=tuple("0123456789"),
             value_range=(0, 16),
         )
+    from sklearn import datasets
+
     is_cancer = name == "breast-cancer"
-    table: Any = (
+    loaded: Any = (
         datasets.load_breast_cancer() if is_cancer else datasets.load_diabetes(scaled=False)
     )
     return Dataset(
         name=name,
         task=REGISTRY[name].task,
-        features=table.data.astype(np.float32),
-        targets=table.target.astype(np.int64 if is_cancer else np.float32),
-        classes=tuple(str(c) for c in table.target_names) if is_cancer else (),
-        columns=tuple(str(column) for column in table.feature_names),
-        numeric=np.ones(table.data.shape[1], dtype=bool),
+        features=loaded.data.astype(np.float32),
+        targets=loaded.target.astype(np.int64 if is_cancer else np.float32),
+        classes=tuple(str(c) for c in loaded.target_names) if is_cancer else (),
+        columns=tuple(str(column) for column in loaded.feature_names),
+        numeric=np.ones(loaded.data.shape[1], dtype=bool),
     )
+
+
+def _digits() -> np.ndarray:
+    """Return the digits of scikit-learn, pixels and label per row.
+
+    Read without importing it where that can be: the import takes most of a second.
+    """
+    package = importlib.util.find_spec("sklearn")
+    for folder in package.submodule_search_locations or () if package else ():
+        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if file.exists():
+            return np.loadtxt(file, delimiter=",", dtype=np.uint8)
+    from sklearn.datasets import load_digits
+
+    digits: Any = load_digits()
+    return np.column_stack([digits.data, digits.target])
 
 
 def _check_sums(folder: Path, files: Mapping[str, str]) -> None:

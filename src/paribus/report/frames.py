@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from paribus.findings import Analysis
 from paribus.report import wording
@@ -116,7 +116,7 @@ def curve_means(analysis: Analysis, metrics: Sequence[str]) -> pd.DataFrame:
     grouped = curves.groupby(["arm", "metric", "epoch"], sort=True)["value"]
     means = grouped.agg(mean="mean", sd="std", n="count").reset_index()
     several = means["n"] > 1
-    quantile = pd.Series(t.ppf(0.975, (means["n"] - 1).clip(lower=1)), index=means.index)
+    quantile = stdtrit((means["n"] - 1).clip(lower=1), 0.975)
     half = (quantile * means["sd"] / np.sqrt(means["n"])).where(several)
     means = means.assign(low=means["mean"] - half, high=means["mean"] + half)
     kept: pd.DataFrame = means[np.isfinite(means["mean"])]
