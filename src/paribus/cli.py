@@ -463,6 +463,7 @@ def _report_path(analysis: Analysis, store: Path) -> Path:
 
 
 def _write_report(analysis: Analysis, settings: Settings) -> Path:
-    from paribus.report.html import write
+    from paribus.report.html import is_current, write
 
-    return write(analysis, _report_path(analysis, settings.store))
+    path = _report_path(analysis, settings.store)
+    return path if is_current(analysis, path) else write(analysis, path)

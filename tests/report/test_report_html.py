@@ -178,3 +178,13 @@ def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path: Path) -
     with pytest.raises(StoreError, match="cannot write the report"):
         html.write(made_up_analyses.single_arm(), taken)
     assert list(tmp_path.iterdir()) == [taken]
+
+
+def test_a_page_is_current_until_what_it_tells_changes(study: Analysis, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert not html.is_current(study, page)
+    html.write(study, page)
+    assert html.is_current(study, page)
+    assert not html.is_current(replace(study, answer="Another answer."), page)
+    curves = study.curves.assign(value=study.curves["value"] + 1e-9)
+    assert not html.is_current(replace(study, curves=curves), page)

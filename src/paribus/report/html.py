@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -51,7 +54,26 @@ def render(analysis: Analysis) -> str:
         figures=_figures(analysis),
         styles=VERDICTS,
         explained=explained,
+        fingerprint=fingerprint(analysis),
     )  # fmt: skip
+
+
+def fingerprint(analysis: Analysis) -> str:
+    """Return a hash of all that a page is made of."""
+    told = [version("paribus")]
+    told += [repr(getattr(analysis, f.name)) for f in fields(analysis) if f.name != "curves"]
+    digest = hashlib.sha256("\0".join(told).encode())
+    digest.update(pd.util.hash_pandas_object(analysis.curves).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+def is_current(analysis: Analysis, path: Path) -> bool:
+    """Return whether the page at `path` says what `render` would say."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as page:
+            return fingerprint(analysis) in page.read(1000)
+    except OSError:
+        return False
 
 
 def write(analysis: Analysis, path: Path) -> Path:
