@@ -46,7 +46,8 @@ def main() -> None:
     for number in range(args.rounds):
         result["product_rates"].append(machine.product_rate())
         for workload in order.sample(chosen, len(chosen)):
-            for peer in order.sample(args.peers, len(args.peers)):
+            peers = [p for p in args.peers if workload.peers is None or p in workload.peers]
+            for peer in order.sample(peers, len(peers)):
                 before = machine.busy()
                 run = measure(peer, workload, args.epochs, args.quick, args.limit)
                 result["runs"].append(run | {"round": number, "busy": before})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -16,6 +17,15 @@ class Timing:
     epoch_seconds: list[float]
     members: int
     final_loss: float
+
+
+def together(timings: Sequence[Timing]) -> Timing:
+    """Return the timing of all, one after another."""
+    return Timing(
+        [sum(seconds) for seconds in zip(*(t.epoch_seconds for t in timings), strict=True)],
+        sum(t.members for t in timings),
+        sum(t.final_loss * t.members for t in timings) / sum(t.members for t in timings),
+    )
 
 
 @dataclass

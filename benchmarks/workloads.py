@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +27,8 @@ class Workload:
     """ReLU network, fp32, cross-entropy, a new order of all rows in every epoch.
 
     rows: training rows, the first of the data set. stretch: epochs of this workload for one of
-    the others, so that a small data set is timed for long enough.
+    the others, so that a small data set is timed for long enough. arms: of a whole study, what each
+    of them sets differently. peers: those that know all of it, where not every peer does.
     """
 
     name: str
@@ -34,9 +37,14 @@ class Workload:
     hidden: tuple[int, ...]
     batch: int
     channels: tuple[int, ...] = ()  # of 5 × 5 convolutions, each with 2 × 2 max-pooling
-    optimizer: str = "adam"  # or "sgd", without momentum
+    optimizer: str = "adam"  # or "sgd" or "rmsprop"
     learning_rate: float = 0.001
+    momentum: float = 0.0
+    batch_norm: bool = False  # after the activation
+    dropout: float = 0.0
     stretch: int = 1
+    arms: tuple[Mapping[str, Any], ...] = ()
+    peers: tuple[str, ...] | None = None
 
     @property
     def side(self) -> int:
@@ -47,8 +55,13 @@ class Workload:
     def model(self) -> ModelConfig:
         """The network as Paribus is told it."""
         conv = tuple(ConvBlock(channels=channels) for channels in self.channels)
-        kind = "cnn" if conv else "mlp"
-        return ModelConfig(kind=kind, hidden=self.hidden, conv=conv)
+        return ModelConfig(
+            kind="cnn" if conv else "mlp",
+            hidden=self.hidden,
+            conv=conv,
+            batch_norm="after" if self.batch_norm else "none",
+            dropout=self.dropout,
+        )
 
     @property
     def network(self) -> Network:
@@ -63,10 +76,16 @@ class Workload:
     @property
     def summary(self) -> str:
         """Everything about it in one line."""
+        trained = f"{len(self.arms)} arms" if self.arms else self.optimizer
         return (
             f"{self.data}, {self.rows:,} rows; {self.network.summary()}; batch {self.batch}; "
-            f"{self.optimizer}, lr {self.learning_rate:g}"
+            f"{trained}, lr {self.learning_rate:g}"
         )
+
+    @property
+    def singles(self) -> list[Workload]:
+        """The work of each arm by itself; of a single model, the work as it is."""
+        return [replace(self, arms=(), **arm) for arm in self.arms] or [self]
 
     def shortened(self, rows: int) -> Workload:
         """Return the same work on fewer rows, once per epoch."""
@@ -82,6 +101,25 @@ WORKLOADS = {
         Workload("cnn", "mnist", 12_000, (120, 84), 64, channels=(16, 32)),
         Workload("mlp-50-50", "mnist", 60_000, (50, 50), 20, optimizer="sgd", learning_rate=0.1),
         Workload("digits", "digits", 1_697, (100,), 32, stretch=20),
+        # Four optimizers, each plain, with batch norm, and with dropout too: a whole study.
+        Workload(
+            "grid",
+            "mnist",
+            12_000,
+            (500,),
+            100,
+            arms=tuple(
+                {**optimizer, **layers}
+                for optimizer in (
+                    {"optimizer": "sgd"},
+                    {"optimizer": "sgd", "momentum": 0.9},
+                    {"optimizer": "rmsprop"},
+                    {"optimizer": "adam"},
+                )
+                for layers in ({}, {"batch_norm": True}, {"batch_norm": True, "dropout": 0.5})
+            ),
+            peers=("paribus", "notebook_loop", "dataloader", "tuned_torch", "lightning"),
+        ),
     )
 }
 

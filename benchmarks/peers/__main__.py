@@ -11,6 +11,7 @@ import sys
 from importlib.metadata import version
 
 from benchmarks.peers import PEERS
+from benchmarks.timing import together
 from benchmarks.workloads import WORKLOADS, dataset
 
 
@@ -35,7 +36,9 @@ def main() -> None:
             peer = importlib.import_module(f"benchmarks.peers.{args.peer}")
         except ModuleNotFoundError as error:
             sys.exit(f"{error.name} is not installed: pip install 'paribus[bench]'")
-        timing = peer.train(workload, dataset(workload), 1 + args.epochs * workload.stretch)
+        data, epochs = dataset(workload), 1 + args.epochs * workload.stretch
+        whole = [workload] if hasattr(peer, "TRAINS_STUDIES") else workload.singles
+        timing = together([peer.train(one, data, epochs) for one in whole])
         first, *steady = timing.epoch_seconds
         seconds = [one / timing.members for one in steady]
         found = {

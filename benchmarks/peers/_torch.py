@@ -22,15 +22,21 @@ def module(workload: Workload) -> nn.Sequential:
     width = channels * side * side
     for units in workload.hidden:
         layers += [nn.Linear(width, units), nn.ReLU()]
+        layers += [nn.BatchNorm1d(units)] if workload.batch_norm else []
+        layers += [nn.Dropout(workload.dropout)] if workload.dropout else []
         width = units
     return nn.Sequential(*layers, nn.Linear(width, CLASSES))
 
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+OPTIMIZERS = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}
 
 
 def optimizer(
     workload: Workload, parameters: Iterable[torch.Tensor], **settings: Any
 ) -> torch.optim.Optimizer:
     """Return the workload's optimizer."""
+    if workload.momentum:
+        settings["momentum"] = workload.momentum
+    if workload.optimizer == "rmsprop":  # which has no fused form
+        settings.pop("fused", None)
     return OPTIMIZERS[workload.optimizer](parameters, lr=workload.learning_rate, **settings)

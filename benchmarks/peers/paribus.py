@@ -4,6 +4,10 @@ A long study is laid out and planned, and the first stack of each worker is trai
 single-thread process per core, all at the same time. The clock is the driver's: an epoch is over
 when as many members as all stacks hold have gone through one more epoch. The first epoch holds the
 start of the processes.
+
+Of a whole study every run is trained, with ten seeds per arm, and the time from the start of the
+processes to the last result is shared out among the epochs: some runs are long finished when others
+begin.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ from paribus.workers.local import LocalWorkers
 from paribus.workers.messages import EpochDone
 
 PACKAGES = ("paribus", "torch", "numpy")
+TRAINS_STUDIES = True
+SEEDS = 10
 STUDY_RUNS = 128
 """Enough for stacks as large as the plan makes them."""
 
@@ -46,9 +52,14 @@ def train(workload: Workload, data: Dataset, epochs: int, arms: int = 1) -> Timi
     if arms > 1:  # so close to each other that they end at the same loss
         rates = [workload.learning_rate * (1 + arm / 100) for arm in range(arms)]
         values["factors"] = {"train.learning_rate": rates}
+    if workload.arms:
+        values["factors"] = {"arm": {str(n): _level(one) for n, one in enumerate(workload.singles)}}
+        values["seeds"] = SEEDS
     design = lay_out(spec.from_values(values), data, Settings(device="cpu"))
     cores = available_cores()
-    stacks = plan(design, (), cores).stacks[:cores]
+    stacks = plan(design, (), cores).stacks
+    if not workload.arms:
+        stacks = stacks[:cores]
     members = sum(map(len, stacks))
     through, losses = 0, []
     marks = [time.perf_counter()]
@@ -63,4 +74,15 @@ def train(workload: Workload, data: Dataset, epochs: int, arms: int = 1) -> Timi
             elif isinstance(event, Record):
                 raise RuntimeError(f"a run {event.status}: {event.reason}")
     seconds = [b - a for a, b in itertools.pairwise(marks)]
+    if workload.arms:
+        seconds = [(marks[-1] - marks[0]) / epochs] * epochs
     return Timing(seconds, members, math.fsum(losses) / members)
+
+
+def _level(one: Workload) -> dict[str, object]:
+    return {
+        "model.batch_norm": one.model.batch_norm,
+        "model.dropout": one.dropout,
+        "train.optimizer": one.optimizer,
+        "train.momentum": one.momentum,
+    }
