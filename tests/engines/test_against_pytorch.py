@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from paribus.data import Dataset, fit_scaling, load
-from paribus.engines.base import Task
+from paribus.engines.base import Record, Task
+from paribus.engines.stacked import layers
 from paribus.engines.stacked.stack import Stack
 from paribus.engines.torch import build, state_dict
 from paribus.models.weights import initial_weights
@@ -126,6 +127,34 @@ def test_the_first_epoch_equals_a_plain_loop(network: dict, optimizer: tuple) ->
         seeds=1,
     )
     assert_alike(tasks[0], dataset, make_optimizer)
+
+
+@pytest.mark.parametrize("network", ["cnn", "cnn, batch norm"])
+def test_convolutions_in_groups_equal_those_by_member(
+    network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GPUs take the members of a stack as groups; the arithmetic is the same on a CPU."""
+    tasks, dataset = tasks_of(
+        model=NETWORKS[network],
+        train={"epochs": 2, "batch_size": 100, "log_every": 1},
+        factors={"train.optimizer": ["sgd", "adam"]},
+        seeds=2,
+    )
+
+    def train() -> list[Record]:
+        stack = Stack(tasks, dataset, torch.device("cpu"))
+        return list(stack.train(keep_weights=True, epoch_done=lambda runs: None))
+
+    by_member = train()
+    monkeypatch.setattr(layers, "_spatial_by_member", layers._spatial_grouped)
+    for one, other in zip(train(), by_member, strict=True):
+        np.testing.assert_allclose(one.curves["step_loss"], other.curves["step_loss"], rtol=1e-4)
+        assert one.metrics["test_accuracy"] == pytest.approx(
+            other.metrics["test_accuracy"], abs=2 / 359
+        )
+        for name, statistic in other.weights.items():
+            if "running" in name:
+                np.testing.assert_allclose(one.weights[name], statistic, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("network", ["mlp", "mlp, batch norm after", "cnn"])

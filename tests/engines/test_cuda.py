@@ -6,10 +6,59 @@ import numpy as np
 import pytest
 import torch
 
+from paribus.data import load
+from paribus.engines.base import Task
 from paribus.engines.stacked.engine import StackedEngine
+from paribus.engines.stacked.stack import Stack
+from paribus.study.design import EngineId, design
+from paribus.study.spec import from_values
 from tests.engines.tasks import tasks_of
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_a_graph_gives_what_operations_one_by_one_give(kind: str, dropout: float) -> None:
+    tasks, dataset = tasks_of(
+        model={"kind": kind, "batch_norm": "after", "dropout": dropout},
+        train={"epochs": 2, "batch_size": 100, "log_every": 1},
+        factors={"train.optimizer": ["sgd", "rmsprop", "adam", "adamw"]},
+        seeds=2,
+    )
+    curves = {}
+    for graphable in (True, False):
+        stack = Stack(tasks, dataset, torch.device("cuda"))
+        assert stack.graphable
+        stack.graphable = graphable
+        records = list(stack.train(keep_weights=False, epoch_done=lambda runs: None))
+        assert (stack.graphed is not None) == graphable
+        curves[graphable] = {record.key: record.curves["step_loss"] for record in records}
+    for key, points in curves[False].items():
+        np.testing.assert_allclose(curves[True][key], points, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_less_precision_on_a_gpu_gives_nearly_the_same_losses(precision: str) -> None:
+    losses = {}
+    for chosen in ("fp32", precision):
+        spec = from_values(
+            {
+                "question": "?",
+                "model": {"hidden": [100]},
+                "train": {"epochs": 1, "log_every": 1, "precision": chosen},
+                "seeds": 1,
+            }
+        )
+        laid_out = design(spec, load("digits"), EngineId("stacked", "test", "cuda"))
+        arm, run = laid_out.arms[0], laid_out.runs[0]
+        task = Task(run.key, arm.config, arm.network, 0, run.block)
+        (record,) = StackedEngine("cuda").train(
+            [task], laid_out.dataset, keep_weights=False, epoch_done=lambda runs: None
+        )
+        losses[chosen] = record.curves["step_loss"]
+    np.testing.assert_allclose(losses[precision], losses["fp32"], rtol=2**-6)
+    assert not np.array_equal(losses[precision], losses["fp32"])
 
 
 @pytest.mark.parametrize("kind", ["mlp", "cnn"])

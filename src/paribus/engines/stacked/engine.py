@@ -35,6 +35,7 @@ class StackedEngine:
             tf32 = tasks[0].config.train.precision == "tf32"
             torch.backends.cuda.matmul.allow_tf32 = tf32
             torch.backends.cudnn.allow_tf32 = tf32
+            torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
         try:
             stack = Stack(tasks, dataset, self.device, self.laps)
             for record in stack.train(keep_weights, epoch_done):

@@ -49,7 +49,8 @@ def forward(
     layers = list(enumerate(network.layers))
     head = next((i for i, layer in layers if isinstance(layer, Flatten | Dense)), len(layers))
     if head and any(isinstance(layer, Conv) for _, layer in layers[:head]):
-        x = _spatial(layers[:head], parameters, statistics, x, training)
+        spatial = _spatial_grouped if x.device.type == "cuda" else _spatial_by_member
+        x = spatial(layers[:head], parameters, statistics, x, training)
         layers = layers[head:]
     for index, layer in layers:
         match layer:
@@ -117,7 +118,48 @@ def _batch_norm(
     return ((x - mean.unsqueeze(1)) * scale.unsqueeze(1) + bias.unsqueeze(1)).to(dtype)
 
 
-def _spatial(
+def _spatial_grouped(
+    layers: Sequence[tuple[int, Layer]],
+    parameters: Tensors,
+    statistics: Tensors,
+    x: Tensor,
+    training: bool,
+) -> Tensor:
+    """Run the convolutional part with all members' channels side by side: few, large kernels.
+
+    [member, batch, channels, …] becomes [batch, member · channels, …], in which a convolution in
+    groups, and batch normalisation by channel, keep members apart.
+    """
+    members = len(x)
+    y = x.transpose(0, 1).flatten(1, 2)
+    for index, layer in _pooled_first(layers):
+        match layer:
+            case Conv():
+                weight = parameters[f"{index}.weight"].to(y.dtype).flatten(0, 1)
+                bias = parameters[f"{index}.bias"].to(y.dtype).flatten(0, 1)
+                y = F.conv2d(y, weight, bias, groups=members)
+            case MaxPool(size):
+                y = F.max_pool2d(y, size)
+            case Activation(function):
+                y = activation(function, y)
+            case BatchNorm():
+                y = F.batch_norm(
+                    y,
+                    statistics[f"{index}.running_mean"].view(-1),
+                    statistics[f"{index}.running_var"].view(-1),
+                    parameters[f"{index}.weight"].flatten(),
+                    parameters[f"{index}.bias"].flatten(),
+                    training,
+                    _MOMENTUM,
+                    _EPSILON,
+                )
+            case _:
+                raise TypeError(f"no spatial form of {layer}")
+    apart = y.view(len(y), members, -1, *y.shape[2:])
+    return apart.transpose(0, 1).contiguous()
+
+
+def _spatial_by_member(
     layers: Sequence[tuple[int, Layer]],
     parameters: Tensors,
     statistics: Tensors,

@@ -1,7 +1,7 @@
 """Optimizers over stacks: the kernels of torch.optim, called with each member's own tensors.
 
-Members with equal settings are updated by one call. A member's tensors are passed one by one, so
-that vector loops start and end where they would if it trained alone.
+Members with equal settings are updated by one call. On a CPU a member's tensors are passed one by
+one, so that vector loops start and end where they would if it trained alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Optimizer:
         self.members = members
         self.names = list(stacked)
         self.parameters = self._own(stacked)
-        self.steps = 0
+        self.count = torch.zeros((), device=self.parameters[0].device)  # of steps
+        self.begun = False
         adaptive = train.optimizer in ("adam", "adamw")
         self.first = self._zeros() if adaptive or train.momentum > 0 else []
         self.second = self._zeros() if train.optimizer != "sgd" else []
@@ -42,21 +43,20 @@ class Optimizer:
                 dampening=0.0,
                 nesterov=s.nesterov,
                 maximize=False,
-                is_first_step=self.steps == 0,
+                is_first_step=not self.begun,
             )
         elif s.optimizer == "rmsprop":
             self._rmsprop(own)
         else:
             update = torch._fused_adamw_ if s.optimizer == "adamw" else torch._fused_adam_
-            device = self.parameters[0].device
-            count = torch.tensor(float(self.steps + 1), device=device)
+            self.count += 1
             update(
                 self.parameters,
                 own,
                 self.first,
                 self.second,
                 [],
-                [count] * len(own),
+                [self.count] * len(own),
                 lr=s.learning_rate,
                 beta1=s.beta1,
                 beta2=s.beta2,
@@ -65,7 +65,7 @@ class Optimizer:
                 amsgrad=False,
                 maximize=False,
             )
-        self.steps += 1
+        self.begun = True
 
     def _rmsprop(self, gradients: list[Tensor]) -> None:
         """As torch.optim.RMSprop does it, which has no fused kernel."""
@@ -84,7 +84,12 @@ class Optimizer:
             torch._foreach_addcdiv_(self.parameters, gradients, root, -s.learning_rate)
 
     def _own(self, stacked: Mapping[str, Tensor]) -> list[Tensor]:
-        rows = [stacked[name].detach().unbind(0) for name in self.names]
+        """Return the tensors of this group's members: on a GPU side by side, as one per name."""
+        tensors = [stacked[name].detach() for name in self.names]
+        first, last = self.members[0], self.members[-1]
+        if tensors[0].device.type == "cuda" and last - first + 1 == len(self.members):
+            return [tensor[first : last + 1] for tensor in tensors]
+        rows = [tensor.unbind(0) for tensor in tensors]
         return [row[member] for row in rows for member in self.members]
 
     def _zeros(self) -> list[Tensor]:

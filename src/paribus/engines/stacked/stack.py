@@ -14,8 +14,9 @@ from paribus.data import Dataset
 from paribus.engines.base import DIVERGED_ABOVE, EpochDone, Record, Status, Task
 from paribus.engines.laps import Laps
 from paribus.engines.stacked.batches import Batches, DropoutMasks
+from paribus.engines.stacked.graph import WARM_UP, GraphedStep, side_stream
 from paribus.engines.stacked.losses import hits, sample_losses, squared_errors
-from paribus.engines.stacked.model import model
+from paribus.engines.stacked.model import PlainModel, model
 from paribus.engines.stacked.optimizers import Optimizer
 
 _TEST_ROWS = 1000  # per pass in evaluation mode
@@ -63,6 +64,8 @@ class Stack:
         laps: Laps | None = None,
     ):
         """Place the data and the networks with their initial weights on the device."""
+        if device.type == "cuda":  # members with equal settings side by side: see `Optimizer`
+            tasks = sorted(tasks, key=lambda task: task.config.train.model_dump_json())
         self.tasks = list(tasks)
         self.config = tasks[0].config
         self.loss = tasks[0].config.train.loss or ""
@@ -79,15 +82,25 @@ class Stack:
         self.first_loss = torch.empty(0)  # [member], of the first batch
         self.step_curves: dict[str, list[Tensor]] = defaultdict(list)
         self.laps = laps or Laps()
+        # A graph cannot be timed inside, and a module run as it is may wait for the device.
+        self.graphable = (
+            device.type == "cuda"
+            and not isinstance(self.model, PlainModel)
+            and self.laps.settle is None
+        )
+        self.graphed: GraphedStep[Pass] | None = None
         self.laps.lap("set-up")
 
-    def gradients(self, rows: Tensor) -> tuple[Pass, Mapping[str, Tensor]]:
+    def gradients(
+        self, rows: Tensor, masks: Mapping[int, Tensor] | None = None
+    ) -> tuple[Pass, Mapping[str, Tensor]]:
         """Return what came of a batch and the gradients of each member's mean loss on it.
 
-        `rows` are [block, batch]. Batch-normalisation statistics are updated.
+        `rows` are [block, batch]; `masks` those of the dropout layers, by default this step's.
+        Batch-normalisation statistics are updated.
         """
         x, y = self.batches.gather(rows)
-        masks = self.dropout.draw("dropout", self.step, x.shape[1])
+        masks = self._masks(rows) if masks is None else masks
         self.laps.lap("gather")
         outputs = self.model.outputs(x, masks, training=True)
         losses = sample_losses(self.loss, outputs, y)
@@ -136,10 +149,7 @@ class Stack:
         totals = _Totals()
         every = self.config.train.log_every
         for rows in self.batches.epoch(epoch):
-            batch, gradients = self.gradients(rows)
-            for optimizer in self.optimizers:
-                optimizer.step(gradients)
-            self.laps.lap("optimizer")
+            batch = self._take_step(rows)
             totals.add(batch, self.classify)
             if self.step == 0:
                 self.first_loss = batch.losses.mean(1)
@@ -151,6 +161,28 @@ class Stack:
                     self.step_curves["step_accuracy"].append(right)
             self.laps.lap("metrics")
         return totals
+
+    def _take_step(self, rows: Tensor) -> Pass:
+        """Update all members on a batch: on a GPU by replaying a graph, after a few first steps."""
+        masks = self._masks(rows)
+        if not self.graphable or rows.shape[1] != self.batches.size:
+            return self._update(rows, masks)
+        if self.step < WARM_UP:
+            with side_stream():
+                return self._update(rows, masks)
+        if self.graphed is None:
+            self.graphed = GraphedStep(self._update, rows, masks)
+        return self.graphed(rows, masks)
+
+    def _update(self, rows: Tensor, masks: Mapping[int, Tensor]) -> Pass:
+        batch, gradients = self.gradients(rows, masks)
+        for optimizer in self.optimizers:
+            optimizer.step(gradients)
+        self.laps.lap("optimizer")
+        return batch
+
+    def _masks(self, rows: Tensor) -> Mapping[int, Tensor]:
+        return self.dropout.draw("dropout", self.step, rows.shape[1])
 
     @torch.no_grad()
     def _test(self, part: str, epoch: int) -> _Totals:
