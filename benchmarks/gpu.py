@@ -28,13 +28,14 @@ from paribus.run import Settings, lay_out
 from paribus.study import spec
 from paribus.study.plan import plan
 
+SINGLE = [name for name, workload in WORKLOADS.items() if not workload.arms]
 _STATE = 4  # weights, gradients, two moments
 
 
 def main() -> None:
     """Measure in interleaved rounds and print, or write, one JSON object."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument("--workload", choices=WORKLOADS, default="mlp-500")
+    parser.add_argument("--workload", choices=SINGLE, default="mlp-500")
     parser.add_argument("--members", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--epochs", type=int, default=2, help="steady ones, after a first one")
@@ -48,7 +49,7 @@ def main() -> None:
     data, device = dataset(workload), torch.device(args.device)
     solo, stacked = [], []
     for _ in range(args.rounds):
-        solo += alone(workload, data, device, args.epochs)
+        solo += alone(workload, data, device, args.epochs, args.precision)
         seconds, members = together(
             workload, data, device, args.epochs, args.members, args.precision
         )
@@ -75,15 +76,21 @@ def main() -> None:
         args.out.write_text(text + "\n", encoding="utf-8")
 
 
-def alone(workload: Workload, data: Dataset, device: torch.device, epochs: int) -> list[float]:
+def alone(
+    workload: Workload, data: Dataset, device: torch.device, epochs: int, precision: str
+) -> list[float]:
     """Return the seconds of each steady epoch of one model, trained by itself."""
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    bf16 = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
     images, labels = (torch.from_numpy(one).to(device) for one in arrays(data))
     model = _torch.module(workload).to(device)
     optimizer = _torch.optimizer(workload, model.parameters(), fused=True)
     marks = []
     for _ in range(1 + epochs):
         for rows in torch.randperm(len(images), device=device).split(workload.batch):
-            loss = functional.cross_entropy(model(images[rows]), labels[rows])
+            with bf16:
+                loss = functional.cross_entropy(model(images[rows]), labels[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

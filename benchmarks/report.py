@@ -34,7 +34,7 @@ def markdown(result: Mapping[str, Any]) -> str:
         f"{min(rates) / 1e9:.0f} to "
         f"{max(rates) / 1e9:.0f} over the rounds.",
         "",
-        f"Rounds: {result['rounds']}. In each, every peer trains every workload in a process of "
+        f"Rounds: {result['rounds']}{_stopped(result)}. In each, every peer trains every workload in a process of "
         f"its own, in random order (seed {result['seed']}), for the epochs in the last column "
         "after a first one, which is left out. Seconds are medians over epochs, then over rounds; "
         f"ratios are taken within rounds, with {_interval(result)}. Only training is timed. "
@@ -81,6 +81,13 @@ def _disturbed(result: Mapping[str, Any]) -> str:
     shares = [run["busy"]["cpu_percent"] for run in result["runs"]]
     count = sum(share > QUIET for share in shares)
     return f"before {count} of {len(shares)} measurements it was more than {QUIET:.0f} % busy"
+
+
+def _stopped(result: Mapping[str, Any]) -> str:
+    """Say where the measurement was stopped before its end."""
+    in_first = sum(run["round"] == 0 for run in result["runs"])
+    planned, got = in_first * result["rounds"], len(result["runs"])
+    return f", stopped after {got} of {planned} measurements" if got < planned else ""
 
 
 def _has_intervals(result: Mapping[str, Any]) -> bool:

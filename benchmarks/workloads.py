@@ -21,6 +21,12 @@ STACK = 8
 
 CLASSES = 10
 
+_ABOUT_STUDIES = (
+    "Paribus trains ten seeds of every arm, and its time holds the start of its processes and the "
+    "first epoch; the others train one seed of each, one after another. Only peers whose file here "
+    "takes all arms take part, and the fastest ways to train many copies of one model do not"
+)
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -79,7 +85,7 @@ class Workload:
         trained = f"{len(self.arms)} arms" if self.arms else self.optimizer
         return (
             f"{self.data}, {self.rows:,} rows; {self.network.summary()}; batch {self.batch}; "
-            f"{trained}, lr {self.learning_rate:g}"
+            f"{trained}, lr {self.learning_rate:g}" + (f". {_ABOUT_STUDIES}" if self.arms else "")
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -79,3 +81,19 @@ def test_every_public_name_is_there() -> None:
         assert getattr(paribus, name)
     with pytest.raises(AttributeError):
         _ = paribus.nothing
+
+
+def test_a_network_is_found_where_the_script_finds_it(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "beside.py").write_text(
+        "from torch import nn\n\ndef make():\n    return nn.Linear(30, 2)\n"
+    )
+    (tmp_path / "script.py").write_text(
+        "import sys\nsys.path.insert(0, 'lib')\nfrom paribus import Study\n"
+        "study = Study('?', data='breast-cancer', model='beside:make', seeds=2)\n"
+        "print(list(study.run(progress=False).runs['status']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "['done', 'done']", done.stderr

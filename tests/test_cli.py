@@ -147,11 +147,19 @@ def test_a_table_of_ones_own_is_learned_from(tmp_path: Path) -> None:
 def test_a_network_of_ones_own_is_trained_and_trained_anew_when_edited(tmp_path: Path) -> None:
     network = """\
 from torch import nn
+from blocks import hidden
 
 def make(width):
-    return nn.Sequential(nn.Linear(30, width), nn.ReLU(), nn.Linear(width, 2))
+    return nn.Sequential(hidden(width), nn.Linear(width, 2))
+"""
+    blocks = """\
+from torch import nn
+
+def hidden(width):
+    return nn.Sequential(nn.Linear(30, width), nn.ReLU())
 """
     (tmp_path / "nets.py").write_text(network)
+    (tmp_path / "blocks.py").write_text(blocks)
     (tmp_path / "own.yaml").write_text(
         "question: Is mine better when it is wide?\ndata: breast-cancer\nmodel: nets:make\n"
         "train: {epochs: 2}\nfactors: {model.arguments.width: [2, 40]}\nseeds: 2\n"
@@ -168,7 +176,7 @@ def make(width):
         return json.loads(planned.stdout)["to_train"]
 
     assert left() == 0
-    (tmp_path / "nets.py").write_text(network.replace("ReLU", "Tanh"))
+    (tmp_path / "blocks.py").write_text(blocks.replace("ReLU", "Tanh"))
     assert left() == 4
 
 

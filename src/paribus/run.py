@@ -30,7 +30,8 @@ DEFAULT_STORE = Path(".paribus/store.sqlite")
 class Settings:
     """Where and with what a study is trained; nothing here changes a result on a CPU.
 
-    `profile`: wait for the device after each phase, so that a profile can tell them apart.
+    `profile`: wait for a GPU after each phase, and train without graphs, so that a profile can
+    tell the phases apart.
     """
 
     store: Path = DEFAULT_STORE

@@ -29,6 +29,29 @@ class Dropping(Plain):
         self.body.insert(3, nn.Dropout(0.5))
 
 
+class Strided(Normed):
+    """Its weights do not lie in memory as they are counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        weight = torch.empty(64, 20).uniform_(-0.1, 0.1).t()
+        self.body[1].weight = nn.Parameter(weight)
+
+
+class Checking(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        if x.max() > 5:
+            raise ValueError("these are no pixels")
+        return super().forward(x)
+
+
+class Standardising(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body.insert(1, nn.LayerNorm(64))
+        self.body.insert(3, nn.BatchNorm1d(20, track_running_stats=False))
+
+
 class Frozen(Plain):
     def __init__(self) -> None:
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch.nn.functional as F
 from paribus.data import Dataset, fit_scaling
 from paribus.engines.base import Record, Task
 from paribus.engines.stacked.engine import StackedEngine
-from paribus.errors import SpecError
+from paribus.errors import RunError, SpecError
 from paribus.models.own import OwnNetwork, torch_seed
 from paribus.study.plan import plan
 from paribus.study.rows import split_rows
@@ -25,6 +27,8 @@ REASONS = {
     "Frozen": "the parameter body.1.weight is frozen",
     "Convolving": "convolutions are faster one by one on a CPU",
     "Branching": "torch.func cannot batch it",
+    "Checking": "torch.func cannot batch it",
+    "Standardising": "",
     "MixingUp": "stacked it gives other numbers than alone",
 }
 
@@ -64,7 +68,10 @@ def plain_loop(task: Task, dataset: Dataset) -> tuple[list[float], float]:
     return losses, right.double().mean().item()
 
 
-@pytest.mark.parametrize("name", ["Plain", "Normed", "Dropping", "Frozen", "Convolving"])
+@pytest.mark.parametrize(
+    "name",
+    ["Plain", "Normed", "Dropping", "Strided", "Checking", "Standardising", "Frozen", "Convolving"],
+)
 def test_a_network_of_ones_own_trains_as_in_a_plain_loop(name: str) -> None:
     tasks, dataset = own_tasks(name)
     alone = bool(tasks[0].network.one_by_one("cpu"))
@@ -98,15 +105,16 @@ def test_dropout_of_ones_own_does_not_depend_on_what_ran_before() -> None:
     assert torch.equal(torch.random.get_rng_state(), outside)
 
 
-def test_testing_in_training_mode_leaves_the_statistics_of_ones_own_network() -> None:
+@pytest.mark.parametrize("name", ["Normed", "Dropping"])
+def test_testing_in_training_mode_changes_nothing_of_the_training(name: str) -> None:
     weights = {}
     for mode in ("evaluation", "training"):
         tasks, dataset = tasks_of(
-            model=f"{HERE}:Normed", train={"epochs": 2}, evaluate={"mode": mode}, seeds=1
+            model=f"{HERE}:{name}", train={"epochs": 2}, evaluate={"mode": mode}, seeds=1
         )
         (record,) = train(tasks, dataset, keep_weights=True)
         weights[mode] = record.weights
-    assert "body.2.running_mean" in weights["training"]
+    assert ("body.2.running_mean" in weights["training"]) == (name == "Normed")
     for name, array in weights["evaluation"].items():
         np.testing.assert_array_equal(weights["training"][name], array)
 
@@ -141,6 +149,10 @@ def test_bf16_reaches_ones_own_network() -> None:
             "model.dropout does nothing for a network of your own (got 0.5)",
         ),
         ({"factory": f"{HERE}:Plain"}, "need model.kind module (got mlp)"),
+        (
+            {"kind": "module", "factory": f"{HERE}:Plain", "arguments": {"width": object()}},
+            "model.arguments must hold texts, numbers, lists and the like",
+        ),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused(model: object, expected: str) -> None:
@@ -153,3 +165,22 @@ def test_arguments_of_the_factory_can_be_a_factor() -> None:
     design = design_of(model=f"{HERE}:Plain", factors={"model.arguments.width": [5, 50]})
     assert [arm.network.parameters for arm in design.arms] == [385, 3760]
     assert [arm.name for arm in design.arms] == ["width 5", "width 50"]
+
+
+def test_a_last_batch_of_one_row_is_refused_where_batches_are_normalised() -> None:
+    with pytest.raises(SpecError, match="leaves one row for the last batch of 1438 training rows"):
+        design_of(model=f"{HERE}:Normed", train={"batch_size": 1437})
+    design_of(model=f"{HERE}:Plain", train={"batch_size": 1437})
+
+
+def test_a_network_edited_after_the_plan_is_not_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from torch import nn\nmake = lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    file = tmp_path / "edited_after_the_plan.py"
+    file.write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    tasks, dataset = tasks_of(model="edited_after_the_plan:make", seeds=1)
+    file.write_text(source + "# another line\n")
+    with pytest.raises(RunError, match="was edited after the study had been laid out"):
+        train(tasks, dataset)

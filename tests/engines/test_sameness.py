@@ -80,6 +80,18 @@ def test_a_run_is_the_same_alone_and_in_a_stack(network: dict[str, object], prec
         assert_same(train([task], dataset)[task.key], together[task.key])
 
 
+@pytest.mark.parametrize("loss", ["cross-entropy", "softmax-cross-entropy"])
+def test_a_network_whose_weights_are_lost_has_diverged(loss: str) -> None:
+    """The loss of softmax twice has an upper bound, and oneDNN makes numbers of NaNs."""
+    tasks, dataset = tasks_of(
+        model=NETWORKS["cnn"],
+        train={"epochs": 2, "optimizer": "sgd", "learning_rate": 1e30, "loss": loss},
+        seeds=1,
+    )
+    (record,) = train(tasks, dataset).values()
+    assert record.status == "diverged"
+
+
 @pytest.mark.parametrize("data", ["diabetes", "breast-cancer"])
 def test_a_run_on_a_table_is_the_same_alone_and_in_a_stack(data: str) -> None:
     tasks, dataset = tasks_of(

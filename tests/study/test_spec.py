@@ -255,6 +255,12 @@ def test_an_override_of_what_a_factor_sets_is_refused() -> None:
     ]
 
 
+def test_a_name_alone_stands_for_a_section_in_an_override_too() -> None:
+    assert load("precision", {"model": "nets:make"}).model.factory == "nets:make"
+    assert load("precision", {"model": "logistic"}).model.kind == "logistic"
+    assert load("precision", {"data": "mnist"}).data.source == "mnist"
+
+
 def test_a_bad_override_says_so() -> None:
     with pytest.raises(SpecError, match=r"train.epoch is not a known .* in an override"):
         load("optimizers", {"train.epoch": 3})

@@ -28,7 +28,7 @@ def test_a_worker_is_kept_on_one_core_of_those_that_are_ours(
     sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cores, "_quota", lambda: math.inf)
-    cores.pin(sleeper.pid, 0, workers=1)
+    cores.pin(sleeper.pid, 0, workers=len(cores.cores()))
     assert os.sched_getaffinity(sleeper.pid) == {cores.cores()[0]}
 
 
@@ -39,7 +39,7 @@ def test_more_workers_than_cores_or_a_quota_are_left_to_the_system(
     cores.pin(sleeper.pid, 0, workers=len(cores.cores()) + 1)
     assert os.sched_getaffinity(sleeper.pid) == os.sched_getaffinity(0)
     monkeypatch.setattr(cores, "_quota", lambda: 1.5)
-    cores.pin(sleeper.pid, 0, workers=1)
+    cores.pin(sleeper.pid, 0, workers=len(cores.cores()))
     assert os.sched_getaffinity(sleeper.pid) == os.sched_getaffinity(0)
 
 

@@ -110,7 +110,7 @@ def load_model(path: str | Path) -> nn.Sequential:
         if "factory" in held:  # a file must not decide what code runs
             raise DataError(
                 f"{path} holds weights of {held['factory']}, a network of your own: make it, and "
-                f"load_state_dict(safetensors.torch.load_file({str(path)!r}))"
+                f"load_state_dict(safetensors.torch.load_file({str(path)!r}), strict=False)"
             )
         layers = tuple(getattr(described, one.pop("kind"))(**one) for one in held["layers"])
         network = Network(tuple(held["input_shape"]), held["outputs"], layers)

@@ -97,6 +97,11 @@ class Network:
         """The number of layers."""
         return len(self.layers)
 
+    @property
+    def normalises_batches(self) -> bool:
+        """Whether it has batch normalisation."""
+        return any(isinstance(layer, BatchNorm) for layer in self.layers)
+
     def one_by_one(self, device: str) -> str:
         """Return why its runs are trained one by one on a device: nothing, they are stacked."""
         return ""

@@ -10,7 +10,8 @@ import importlib
 import inspect
 import json
 import sys
-from collections.abc import Callable, Mapping
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paribus.errors import nearest
+from paribus.errors import RunError, nearest
 from paribus.models.layers import Shape
 from paribus.study.seeds import stream
 
@@ -46,9 +47,8 @@ class OwnNetwork:
     forward_flops: int  # of one sample
     activation_count: int  # of one sample
     convolutional: bool
+    normalises_batches: bool
     unstackable: str
-
-    layers = ()  # it is not described layer by layer
 
     @property
     def dropout_shapes(self) -> Mapping[int, int]:
@@ -81,6 +81,11 @@ class OwnNetwork:
     def make(self, seed: int, block: int) -> nn.Module:
         """Return the module of a block, with the initial weights that it draws for that block."""
         made: nn.Module = _seeded(_import(self.factory), json.loads(self.arguments), seed, block)
+        if _fingerprint(self.factory, made) != self.fingerprint:
+            raise RunError(
+                f"{self.factory} was edited after the study had been laid out: run it again, from "
+                f"a new Python process"
+            )
         return made
 
 
@@ -146,12 +151,13 @@ def _tried(factory: str, arguments: str, input_shape: Shape, outputs: int) -> Ow
         factory=factory,
         arguments=arguments,
         outputs=outputs,
-        fingerprint=_fingerprint(make, module),
+        fingerprint=_fingerprint(factory, module),
         parameters=parameters,
         depth=len(leaves),
         forward_flops=counter.get_total_flops() // _ROWS,
         activation_count=sum(put_out) // _ROWS,
         convolutional=any(isinstance(leaf, nn.modules.conv._ConvNd) for leaf in leaves),
+        normalises_batches=any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in leaves),
         unstackable=_why_unstackable(make, json.loads(arguments), x),
     )
 
@@ -197,25 +203,55 @@ def torch_seed(seed: int, purpose: str, block: int) -> int:
     return int(stream(seed, purpose, block).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _fingerprint(make: Callable[..., Any], module: nn.Module) -> str:
-    """Hash the source files of the factory and of every module class that is not PyTorch's."""
-    places = {getattr(make, "__module__", "")} | {type(m).__module__ for m in module.modules()}
+def _fingerprint(factory: str, module: nn.Module) -> str:
+    """Hash the source files of a network, as far as names tell which they are.
+
+    Those of the factory and of every class of a module in it, and those that their names were
+    imported from; of installed packages only the factory's own.
+    """
+    place = factory.partition(":")[0]
+    left = {place, *(type(part).__module__ for part in module.modules())}
+    files: dict[str, Path] = {}
+    while left:
+        name = left.pop()
+        file = _source(name, place)
+        if file is None or name in files:
+            continue
+        files[name] = file
+        for value in vars(sys.modules[name]).values():
+            origin = value.__name__ if inspect.ismodule(value) else _module_of(value)
+            left |= {origin} - files.keys()
     digest = hashlib.sha256()
-    for place in sorted(p for p in places if p and p.partition(".")[0] != "torch"):
-        file = inspect.getsourcefile(sys.modules[place]) if place in sys.modules else None
-        digest.update(place.encode() + (Path(file).read_bytes() if file else b""))
+    for name, file in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
+def _module_of(value: object) -> str:
+    """Return the name of the module that a function or class was made in; else nothing."""
+    name = getattr(value, "__module__", None)
+    return name if isinstance(name, str) else ""
+
+
+def _source(name: str, place: str) -> Path | None:
+    """Return the source file of a module if it is the user's own."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py"):
+        return None
+    installed = {sysconfig.get_path(one) for one in ("stdlib", "platstdlib", "purelib", "platlib")}
+    beside = name.partition(".")[0] == place.partition(".")[0]
+    theirs = any(Path(file).is_relative_to(folder) for folder in installed)
+    return Path(file) if beside or not theirs else None
+
+
 def _why_unstackable(make: Callable[..., Any], arguments: dict[str, Any], x: Tensor) -> str:
-    """Train two for two steps, plainly and as one stack, and say why they must stay apart."""
+    """Take outputs and gradients of two, plainly and as one stack: why must they stay apart?"""
     import torch
     from torch.func import functional_call, stack_module_state, vmap
 
     modules = [_seeded(make, arguments, 0, block) for block in range(2)]
     for part in modules[0].modules():
-        kept = next(iter(part._buffers), None)
-        if kept is not None:
+        for kept, _ in part.named_buffers(recurse=False):
             return f"{type(part).__name__} keeps the buffer {kept}"
     frozen = next((n for n, p in modules[0].named_parameters() if not p.requires_grad), None)
     if frozen is not None:
@@ -223,11 +259,13 @@ def _why_unstackable(make: Callable[..., Any], arguments: dict[str, Any], x: Ten
     template = _seeded(make, arguments, 0, 0)
     stacked, _ = stack_module_state(modules)
     names = list(stacked)
+    inputs = torch.stack([x, 1 - x])
     for training in (True, True, False):
         for module in (*modules, template):
             module.train(training)
         try:
-            outputs = vmap(lambda p: functional_call(template, p, (x,)))(stacked)
+            run = vmap(lambda parameters, own: functional_call(template, parameters, (own,)))
+            outputs = run(stacked, inputs)
             found = torch.autograd.grad(
                 outputs.square().sum(), [stacked[n] for n in names], materialize_grads=True
             )
@@ -236,20 +274,25 @@ def _why_unstackable(make: Callable[..., Any], arguments: dict[str, Any], x: Ten
                 return "it draws random numbers of its own"
             return f"torch.func cannot batch it: {_said(error)}"
         with torch.random.fork_rng(devices=[]):
-            plain = [module(x) for module in modules]
+            plain = [module(own) for module, own in zip(modules, inputs, strict=True)]
         for member, (module, y) in enumerate(zip(modules, plain, strict=True)):
-            own = dict(module.named_parameters())
+            leaves = dict(module.named_parameters())
             expected = torch.autograd.grad(
-                y.square().sum(), [own[n] for n in names], materialize_grads=True
+                y.square().sum(), [leaves[n] for n in names], materialize_grads=True
             )
-            pairs = [(outputs[member], y), *zip((g[member] for g in found), expected, strict=True)]
-            if not all(_alike(a, b) for a, b in pairs):
+            ours = [outputs[member].detach(), *(g[member] for g in found)]
+            if not _alike(ours, [y.detach(), *expected]):
                 return "stacked it gives other numbers than alone"
     return ""
 
 
-def _alike(a: Tensor, b: Tensor) -> bool:
-    return bool((a - b).norm() <= _CLOSE * b.norm() + 1e-6)
+def _alike(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> bool:
+    """Compare tensor by tensor; a gradient that is zero but for rounding may differ by that."""
+    rounding = 1e-2 * max(float(b.norm()) for b in theirs)
+    return all(
+        float((a - b).norm()) <= _CLOSE * max(float(b.norm()), rounding)
+        for a, b in zip(ours, theirs, strict=True)
+    )
 
 
 def _said(error: Exception) -> str:

@@ -59,11 +59,21 @@ def render(analysis: Analysis) -> str:
 
 
 def fingerprint(analysis: Analysis) -> str:
-    """Return a hash of all that a page is made of."""
-    told = [version("paribus")]
+    """Return a hash of all that a page is made of, the code that makes it included."""
+    told = [version(package) for package in ("paribus", "altair", "vl-convert-python")]
+    told += [_code()]
     told += [repr(getattr(analysis, f.name)) for f in fields(analysis) if f.name != "curves"]
     digest = hashlib.sha256("\0".join(told).encode())
     digest.update(pd.util.hash_pandas_object(analysis.curves).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*")):
+        if file.suffix in (".py", ".j2", ".css"):
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

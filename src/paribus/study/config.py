@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -21,6 +22,17 @@ def _names_a_factory(text: str) -> str:
 
 
 Factory = Annotated[Text, AfterValidator(_names_a_factory)]
+
+
+def _plain_values(arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(arguments)
+    except (TypeError, ValueError):
+        raise ValueError("must hold texts, numbers, lists and the like") from None
+    return arguments
+
+
+Arguments = Annotated[dict[str, Any], AfterValidator(_plain_values)]
 
 
 class Section(BaseModel):
@@ -62,7 +74,7 @@ class ModelConfig(Section):
     factory: Factory | None = Field(
         None, description="of kind module: package.module:name of what makes a torch.nn.Module"
     )
-    arguments: dict[str, Any] = Field({}, description="that the factory is called with")
+    arguments: Arguments = Field({}, description="that the factory is called with")
     hidden: tuple[Annotated[int, Field(strict=True, ge=1, le=1_000_000)], ...] | None = Field(
         None, description="units per hidden layer; [128] for mlp, [120, 84] for cnn"
     )

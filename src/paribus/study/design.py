@@ -15,7 +15,6 @@ from functools import cached_property
 from paribus.data import Dataset
 from paribus.errors import SpecError
 from paribus.models.build import AnyNetwork, hidden_units, network
-from paribus.models.layers import BatchNorm
 from paribus.models.own import OwnNetwork
 from paribus.study.config import Config, ModelConfig
 from paribus.study.factors import Factor
@@ -175,7 +174,9 @@ def inapplicable(config: Config) -> list[str]:
         paths.append("train.epsilon")
     if model.kind == "module":
         paths += [f"model.{name}" for name in _DESCRIBING]
-    elif model.kind != "cnn":
+    else:
+        paths += ["model.factory", "model.arguments"]
+    if model.kind in ("mlp", "linear", "logistic"):
         paths.append("model.conv")
         if not hidden_units(model):
             paths += ["model.activation", "model.batch_norm", "model.dropout"]
@@ -214,7 +215,7 @@ def _conflicts(config: Config, dataset: Dataset, device: str) -> Iterator[str]:
 
 def _batch_norm_conflicts(config: Config, net: AnyNetwork, part: str, rows: int) -> Iterator[str]:
     size = config.train.batch_size
-    if rows % size == 1 % size and any(isinstance(layer, BatchNorm) for layer in net.layers):
+    if rows % size == 1 % size and net.normalises_batches:
         yield (
             f"train.batch_size {size} leaves one row for the last batch of {rows} {part} rows, and "
             f"batch normalisation needs at least 2: choose another size"

@@ -123,17 +123,14 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
     """Check a specification whole and return it; SpecError holds every problem, in their order."""
     source.values = copy.deepcopy(source.values)
     overrides = dict(overrides or {})
-    if isinstance(data := source.values.get("data"), str):
-        source.values["data"] = {"source": data}
-    if isinstance(model := source.values.get("model"), str):
-        own = {"kind": "module", "factory": model}
-        source.values["model"] = own if ":" in model else {"kind": model}
+    _write_out(source.values)
     if "data" in overrides:
         overrides["data.source"] = overrides.pop("data")
     problems: list[tuple[int, str]] = []  # line, text
     _apply_preset(source, overrides)
     for path, value in overrides.items():
         source.set(path, value)
+    _write_out(source.values)
     known = [*known_paths(Spec), *Config.model_fields]
 
     def report(text: str) -> None:
@@ -155,6 +152,15 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
     spec._factors = tuple(factors)
     spec._written = source.values
     return spec
+
+
+def _write_out(values: dict[str, Any]) -> None:
+    """Write sections that are given by a name alone as sections."""
+    if isinstance(data := values.get("data"), str):
+        values["data"] = {"source": data}
+    if isinstance(model := values.get("model"), str):
+        own = {"kind": "module", "factory": model}
+        values["model"] = own if ":" in model else {"kind": model}
 
 
 def _apply_preset(source: Source, overrides: Mapping[str, Any]) -> None:

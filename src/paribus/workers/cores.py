@@ -45,15 +45,18 @@ def cache_bytes() -> float:
 
 
 def pin(process: int, place: int, workers: int) -> None:
-    """Keep a worker on a core of its own, where there is one for each and no quota to share."""
+    """Keep a worker on a core of its own, where they are to have all cores and no quota to share.
+
+    Fewer workers are left to the system: those of two studies must not meet on the same cores.
+    """
     own = cores()
-    if workers <= len(own) and _quota() == math.inf and hasattr(os, "sched_setaffinity"):
+    if workers == len(own) and _quota() == math.inf and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):  # the process has ended already, or may not be moved
             os.sched_setaffinity(process, {own[place % len(own)]})
 
 
 def _quota() -> float:
-    """Return how many cores a container may use at once."""
+    """Return how many cores a container may use at once (cgroup v2)."""
     with suppress(OSError, ValueError):
         quota, period = _QUOTA.read_text().split()
         return math.inf if quota == "max" else int(quota) / int(period)

@@ -31,7 +31,7 @@ class LocalWorkers:
         self, count: int, dataset: Dataset, device: str, keep_weights: bool, settle: bool = False
     ):
         self.count = count
-        self.begin = Begin(dataset, device, keep_weights, settle)
+        self.begin = Begin(dataset, device, keep_weights, settle, tuple(sys.path))
         self.workers: list[_Worker] = []
         self.events: SimpleQueue[tuple[_Worker, Any]] = SimpleQueue()
 

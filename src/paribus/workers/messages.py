@@ -15,13 +15,15 @@ from paribus.engines.base import Record, Task
 class Begin:
     """First to a worker: the data and the device for all its stacks.
 
-    `settle`: wait for the device before each reading of the clock, which costs time.
+    `settle`: wait for the device before each reading of the clock, which costs time. `path`: where
+    the driver finds modules, a network of the user's among them.
     """
 
     dataset: Dataset
     device: str
     keep_weights: bool
     settle: bool = False
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

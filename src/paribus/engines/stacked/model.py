@@ -22,10 +22,12 @@ class Model(Protocol):
     """What a stack needs of the networks of its members.
 
     `parameters` are the leaves that gradients are taken of, [member, …] by name; `statistics` what
-    else a network keeps, updated in place when training.
+    else a network keeps, updated in place when training; `random` the states of the generators
+    that it draws from, where it does.
     """
 
     parameters: dict[str, Tensor]
+    random: list[Tensor]
 
     @property
     def statistics(self) -> Mapping[str, Tensor]:
@@ -60,6 +62,7 @@ class LayeredModel:
         """Draw the initial weights and place them on the device."""
         self.network = network
         self.dtype = dtype  # of products, not of weights
+        self.random: list[Tensor] = []
         initial = [
             initial_weights(network, task.config.model.init, task.seed, task.block)
             for task in tasks
@@ -99,6 +102,7 @@ class FunctionalModel:
         stacked, _ = stack_module_state(modules)
         self.parameters = {n: t.detach().to(device).requires_grad_() for n, t in stacked.items()}
         self.statistics: dict[str, Tensor] = {}
+        self.random: list[Tensor] = []
         self.module = modules[0].to(device)
         self.dtype = dtype
 
@@ -118,6 +122,8 @@ class PlainModel:
         """Make the module."""
         self.module = network.make(task.seed, task.block).to(device)
         self.dtype = dtype
+        for p in self.module.parameters():
+            p.data = p.data.contiguous()  # the kernels of the optimizers read plain strides
         # Stacks of one, which share their memory with the module's own tensors.
         self.parameters = {
             name: p.detach().unsqueeze(0).requires_grad_()
@@ -125,7 +131,13 @@ class PlainModel:
             if p.requires_grad
         }
         seed = torch_seed(task.seed, "own draws", task.block)
-        self.random = torch.Generator(device).manual_seed(seed).get_state()
+        self.generators = [torch.default_generator]
+        if device.type == "cuda":
+            self.generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
+        self.random = [
+            torch.Generator(generator.device).manual_seed(seed).get_state()
+            for generator in self.generators
+        ]
 
     @property
     def statistics(self) -> Mapping[str, Tensor]:
@@ -138,22 +150,22 @@ class PlainModel:
         """See `Model`."""
         self.module.train(training)
         own = {name: stacked[0] for name, stacked in self.parameters.items()}
-        with self._own_random(x.device), _autocast(x.device, self.dtype):
+        with self._own_random(), _autocast(x.device, self.dtype):
             y: Tensor = functional_call(self.module, own, (x[0],))
         return y.float().unsqueeze(0)
 
     @contextmanager
-    def _own_random(self, device: torch.device) -> Iterator[None]:
-        """Let PyTorch's global generator go on where this run left it, and put it back."""
-        cuda = device.type == "cuda"
-        generator = torch.cuda.default_generators[0] if cuda else torch.default_generator
-        outside = generator.get_state()
-        generator.set_state(self.random)
+    def _own_random(self) -> Iterator[None]:
+        """Let PyTorch's global generators go on where this run left them, and put them back."""
+        outside = [generator.get_state() for generator in self.generators]
+        for generator, state in zip(self.generators, self.random, strict=True):
+            generator.set_state(state)
         try:
             yield
         finally:
-            self.random = generator.get_state()
-            generator.set_state(outside)
+            self.random = [generator.get_state() for generator in self.generators]
+            for generator, state in zip(self.generators, outside, strict=True):
+                generator.set_state(state)
 
 
 def _autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:

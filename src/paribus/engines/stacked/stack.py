@@ -16,7 +16,7 @@ from paribus.engines.laps import Laps
 from paribus.engines.stacked.batches import Batches, DropoutMasks
 from paribus.engines.stacked.graph import WARM_UP, GraphedStep, side_stream
 from paribus.engines.stacked.losses import hits, sample_losses, squared_errors
-from paribus.engines.stacked.model import PlainModel, model
+from paribus.engines.stacked.model import LayeredModel, model
 from paribus.engines.stacked.optimizers import Optimizer
 
 _TEST_ROWS = 1000  # per pass in evaluation mode
@@ -77,15 +77,19 @@ class Stack:
         for member, task in enumerate(tasks):
             alike[task.config.train].append(member)
         parameters = self.model.parameters
+        self.test_rows = _TEST_ROWS
+        if device.type == "cuda":  # whose kernels count the numbers of an array in 31 bits
+            numbers = len(tasks) * tasks[0].network.activations()
+            self.test_rows = max(1, min(_TEST_ROWS, 2**31 // numbers))
         self.optimizers = [Optimizer(train, m, parameters) for train, m in alike.items()]
         self.step = 0
         self.first_loss = torch.empty(0)  # [member], of the first batch
         self.step_curves: dict[str, list[Tensor]] = defaultdict(list)
         self.laps = laps or Laps()
-        # A graph cannot be timed inside, and a module run as it is may wait for the device.
+        # A graph cannot be timed inside, and a module of the user's may wait for the device.
         self.graphable = (
             device.type == "cuda"
-            and not isinstance(self.model, PlainModel)
+            and isinstance(self.model, LayeredModel)
             and self.laps.settle is None
         )
         self.graphed: GraphedStep[Pass] | None = None
@@ -128,9 +132,10 @@ class Stack:
             self.laps.lap("evaluation")
             for metric, values in results.items():
                 curves[metric].append(values)
+            finite = self._finite_weights()
             for member in list(alive):
                 own = {metric: float(values[member]) for metric, values in results.items()}
-                reason = self._diverged(member, own, epoch)
+                reason = self._diverged(member, own, bool(finite[member]), epoch)
                 if reason:
                     yield self._record(member, curves, "diverged", reason, keep_weights=False)
                     del alive[member]
@@ -187,8 +192,9 @@ class Stack:
     @torch.no_grad()
     def _test(self, part: str, epoch: int) -> _Totals:
         in_training = self.config.evaluate.mode == "training"
-        size = self.config.train.batch_size if in_training else _TEST_ROWS
+        size = self.config.train.batch_size if in_training else self.test_rows
         before = {name: t.clone() for name, t in self.model.statistics.items()}
+        random = self.model.random
         totals = _Totals()
         for number, rows in enumerate(self.batches.part(part, size)):
             x, y = self.batches.gather(rows)
@@ -199,6 +205,7 @@ class Stack:
             totals.add(Pass(sample_losses(self.loss, outputs, y), outputs, y), self.classify)
         for name, statistic in self.model.statistics.items():
             statistic.copy_(before[name])  # testing in training mode has moved them
+        self.model.random = random
         return totals
 
     def _metrics(self, part: str, totals: _Totals) -> dict[str, np.ndarray]:
@@ -217,12 +224,23 @@ class Stack:
             metrics[f"{part}_r2"] = 1 - squares / (spread if spread > 0 else np.nan)
         return metrics
 
-    def _diverged(self, member: int, metrics: Mapping[str, float], epoch: int) -> str:
+    def _finite_weights(self) -> np.ndarray:
+        """Return whether all weights of each member are finite.
+
+        Their losses may be so when the weights are not: oneDNN makes numbers of NaNs.
+        """
+        each = [t.isfinite().flatten(1).all(1) for t in self.model.parameters.values()]
+        found: np.ndarray = torch.stack(each).all(0).cpu().numpy()
+        return found
+
+    def _diverged(self, member: int, metrics: Mapping[str, float], finite: bool, epoch: int) -> str:
         """Return why a member has diverged, or nothing; R² alone may be undefined."""
         for metric, value in metrics.items():
             if not np.isfinite(value) and not metric.endswith("_r2"):
                 name = metric.replace("_", " ").replace("train ", "training ")
                 return f"the {name} was {value} in epoch {epoch + 1}"
+        if not finite:
+            return f"its weights were not finite after epoch {epoch + 1}"
         loss = metrics["train_loss"]
         first = float(self.first_loss[member])
         if loss > DIVERGED_ABOVE * first:
