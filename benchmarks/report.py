@@ -34,11 +34,11 @@ def markdown(result: Mapping[str, Any]) -> str:
         f"{min(rates) / 1e9:.0f} to "
         f"{max(rates) / 1e9:.0f} over the rounds.",
         "",
-        f"Rounds: {result['rounds']}{_stopped(result)}. In each, every peer trains every workload in a process of "
-        f"its own, in random order (seed {result['seed']}), for the epochs in the last column "
-        "after a first one, which is left out. Seconds are medians over epochs, then over rounds; "
-        f"ratios are taken within rounds, with {_interval(result)}. Only training is timed. "
-        "The floor is the time that the matrix products of an epoch alone would take at the "
+        f"Rounds: {result['rounds']}{_stopped(result)}. In each, every peer trains every workload "
+        f"in a process of its own, in random order (seed {result['seed']}), for the epochs in the "
+        "last column after a first one, which is left out. Seconds are medians over epochs, then "
+        f"over rounds; ratios are taken within rounds, with {_interval(result)}. Only training is "
+        "timed. The floor is the time that the matrix products of an epoch alone would take at the "
         "machine's rate. The training loss is the mean over the last epoch.",
         "",
         versions + ".",
