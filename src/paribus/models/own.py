@@ -155,7 +155,7 @@ def _tried(factory: str, arguments: str, input_shape: Shape, outputs: int) -> Ow
         parameters=parameters,
         depth=len(leaves),
         forward_flops=counter.get_total_flops() // _ROWS,
-        activation_count=sum(put_out) // _ROWS,
+        activation_count=max(outputs, sum(put_out) // _ROWS),
         convolutional=any(isinstance(leaf, nn.modules.conv._ConvNd) for leaf in leaves),
         normalises_batches=any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in leaves),
         unstackable=_why_unstackable(make, json.loads(arguments), x),

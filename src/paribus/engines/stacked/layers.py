@@ -131,30 +131,10 @@ def _spatial_grouped(
     groups, and batch normalisation by channel, keep members apart.
     """
     members = len(x)
+    side_by_side = {name: t.flatten(0, 1) for name, t in parameters.items()}
+    moved = {name: t.view(-1) for name, t in statistics.items()}
     y = x.transpose(0, 1).flatten(1, 2)
-    for index, layer in _pooled_first(layers):
-        match layer:
-            case Conv():
-                weight = parameters[f"{index}.weight"].to(y.dtype).flatten(0, 1)
-                bias = parameters[f"{index}.bias"].to(y.dtype).flatten(0, 1)
-                y = F.conv2d(y, weight, bias, groups=members)
-            case MaxPool(size):
-                y = F.max_pool2d(y, size)
-            case Activation(function):
-                y = activation(function, y)
-            case BatchNorm():
-                y = F.batch_norm(
-                    y,
-                    statistics[f"{index}.running_mean"].view(-1),
-                    statistics[f"{index}.running_var"].view(-1),
-                    parameters[f"{index}.weight"].flatten(),
-                    parameters[f"{index}.bias"].flatten(),
-                    training,
-                    _MOMENTUM,
-                    _EPSILON,
-                )
-            case _:
-                raise TypeError(f"no spatial form of {layer}")
+    y = _chain(layers, side_by_side, moved, y, training, groups=members)
     apart = y.view(len(y), members, -1, *y.shape[2:])
     return apart.transpose(0, 1).contiguous()
 
@@ -170,7 +150,6 @@ def _spatial_by_member(
 
     On a CPU it runs in the memory format of oneDNN where that has all the layers.
     """
-    layers = _pooled_first(layers)
     blocked = (
         x.device.type == "cpu"
         and x.dtype == torch.float32  # in which alone it can be trained
@@ -183,33 +162,47 @@ def _spatial_by_member(
     outputs = []
     for member, tensors in enumerate(by_member):
         own = dict(zip(names, tensors, strict=True))
+        moved = {name: t[member] for name, t in statistics.items()}
         y = x[member].to_mkldnn() if blocked else x[member]
-        for index, layer in layers:
-            match layer:
-                case Conv():
-                    weight, bias = (
-                        own[f"{index}.{name}"].to(y.dtype) for name in ("weight", "bias")
-                    )
-                    y = F.conv2d(y, weight, bias)
-                case MaxPool(size):
-                    y = _max_pool(y, size)
-                case Activation(function):
-                    y = activation(function, y)
-                case BatchNorm():
-                    y = F.batch_norm(
-                        y,
-                        statistics[f"{index}.running_mean"][member],
-                        statistics[f"{index}.running_var"][member],
-                        own[f"{index}.weight"],
-                        own[f"{index}.bias"],
-                        training,
-                        _MOMENTUM,
-                        _EPSILON,
-                    )
-                case _:
-                    raise TypeError(f"no spatial form of {layer}")
+        y = _chain(layers, own, moved, y, training, groups=1)
         outputs.append(y.to_dense() if blocked else y)
     return torch.stack(outputs)
+
+
+def _chain(
+    layers: Sequence[tuple[int, Layer]],
+    parameters: Tensors,
+    statistics: Tensors,
+    y: Tensor,
+    training: bool,
+    groups: int,
+) -> Tensor:
+    """Run convolutional layers on [batch, channels, height, width]."""
+    for index, layer in _pooled_first(layers):
+        match layer:
+            case Conv():
+                weight, bias = (
+                    parameters[f"{index}.{name}"].to(y.dtype) for name in ("weight", "bias")
+                )
+                y = F.conv2d(y, weight, bias, groups=groups)
+            case MaxPool(size):
+                y = _max_pool(y, size)
+            case Activation(function):
+                y = activation(function, y)
+            case BatchNorm():
+                y = F.batch_norm(
+                    y,
+                    statistics[f"{index}.running_mean"],
+                    statistics[f"{index}.running_var"],
+                    parameters[f"{index}.weight"],
+                    parameters[f"{index}.bias"],
+                    training,
+                    _MOMENTUM,
+                    _EPSILON,
+                )
+            case _:
+                raise TypeError(f"no spatial form of {layer}")
+    return y
 
 
 def _pooled_first(layers: Sequence[tuple[int, Layer]]) -> list[tuple[int, Layer]]:
