@@ -108,10 +108,9 @@ def _tried(factory: str, arguments: str, input_shape: Shape, outputs: int) -> Ow
 
     make = _import(factory)
     try:
-        modules = [_seeded(make, json.loads(arguments), 0, block) for block in range(2)]
+        module = _seeded(make, json.loads(arguments), seed=0, block=0)
     except Exception as error:  # whatever the user's code raises
         raise ValueError(f"model.factory {factory} failed: {_said(error)}") from error
-    module = modules[0]
     if not isinstance(module, nn.Module):
         raise ValueError(
             f"model.factory {factory} must return a torch.nn.Module (got {type(module).__name__})"
@@ -120,7 +119,6 @@ def _tried(factory: str, arguments: str, input_shape: Shape, outputs: int) -> Ow
     if not parameters:
         raise ValueError(f"model.factory {factory} makes a network without anything to train")
     leaves = [m for m in module.modules() if not list(m.children())]
-    shape = " × ".join(map(str, input_shape))
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(_ROWS, *input_shape, generator=generator)
     put_out: list[int] = []
@@ -136,7 +134,7 @@ def _tried(factory: str, arguments: str, input_shape: Shape, outputs: int) -> Ow
     except Exception as error:
         raise ValueError(
             f"model.factory {factory} makes a network that does not take inputs of "
-            f"[{_ROWS}, {shape.replace(' × ', ', ')}]: {_said(error)}"
+            f"{list(x.shape)}: {_said(error)}"
         ) from error
     finally:
         for hook in hooks:
