@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
+from paribus.engines.stacked import shared
 from paribus.engines.stacked.engine import StackedEngine
 from tests.engines.tasks import tasks_of
 
@@ -154,3 +155,43 @@ def test_any_packing_and_order_gives_the_same_runs(
     apart = train(shuffled[:cut], dataset) | train(shuffled[cut:], dataset)
     for key, record in together.items():
         assert_same(record, apart[key])
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"hidden": [32]},
+        {"hidden": [64, 10], "batch_norm": "after", "dropout": 0.3},
+        {"hidden": [16]},
+    ],
+    ids=lambda network: str(network["hidden"]),
+)
+def test_arms_that_share_a_wide_first_product_get_the_same_numbers(
+    network: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1,437 rows in batches of 48 end with a short one, which is not shared."""
+    tasks, dataset = tasks_of(
+        model=network,
+        train={"epochs": 2, "batch_size": 48},
+        factors={"optimizer": OPTIMIZERS},
+        seeds=3,
+    )
+    stack = tasks[2:]  # blocks of three, five and five
+    monkeypatch.setattr(shared, "pays", lambda *shape: False)
+    apart = train(stack, dataset)
+    asked = []
+    monkeypatch.setattr(shared, "pays", lambda *shape: asked.append(shape) or True)
+    together = train(stack, dataset)
+    assert asked == [(48, 64, network["hidden"][0], (3, 5, 5))]
+    for key, record in apart.items():
+        assert_same(record, together[key])
+
+
+@pytest.mark.parametrize("outputs", [10, 33])
+def test_a_wide_product_that_may_differ_is_not_used(outputs: int) -> None:
+    """33 outputs leave an optimizer's vector loop a remainder; 10 have a kernel of their own."""
+    assert not shared.pays(20, 63, outputs, (8,))
+
+
+def test_one_member_per_block_has_nothing_to_share() -> None:
+    assert not shared.pays(100, 784, 100, (1, 1, 1))

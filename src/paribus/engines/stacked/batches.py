@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
@@ -20,8 +21,8 @@ class Batches:
     """The data of one stack on its device.
 
     Each distinct block among the members is gathered once: rows are [block, batch], inputs
-    [member, batch, …]. Numeric targets are standardised by the training rows; `target_sd` turns
-    errors back into the target's unit.
+    [block, batch, …], which `each` hands to the members. Numeric targets are standardised by the
+    training rows; `target_sd` turns errors back into the target's unit.
     """
 
     def __init__(self, tasks: Sequence[Task], dataset: Dataset, device: torch.device):
@@ -35,6 +36,8 @@ class Batches:
         self.of_member = torch.tensor([self.blocks.index(task.block) for task in tasks]).to(device)
         self.members = len(tasks)
         self.one_each = [task.block for task in tasks] == self.blocks  # no block is shared
+        count = Counter(task.block for task in tasks)
+        self.counts = tuple(count[block] for block in self.blocks)  # members of each
         split = split_rows(dataset, config.data, self.seed)
         self.rows = {
             part: torch.from_numpy(rows).to(device)
@@ -84,19 +87,20 @@ class Batches:
         return float(((targets - targets.mean()) ** 2).sum())
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return inputs [member, batch, …] and targets [member, batch] of rows [block, batch]."""
+        """Return inputs [block, batch, …] and targets [member, batch] of rows [block, batch]."""
         # index_select keeps plain strides; those of indexing can pass for another memory format
         x = self.features.index_select(0, rows.flatten()).view(
             *rows.shape, *self.features.shape[1:]
         )
         if x.dtype == torch.uint8:  # in place: what was just written is still in the cache
             x = x.float().sub_(self.shift).mul_(self.scale)
-        y = self.targets[rows]
-        if len(rows) == 1:
-            return x.expand(self.members, *x.shape[1:]), y.expand(self.members, -1)
-        if self.one_each:
-            return x, y
-        return x.index_select(0, self.of_member), y.index_select(0, self.of_member)
+        return x, self.each(self.targets[rows])
+
+    def each(self, of_blocks: Tensor) -> Tensor:
+        """Return for every member what is its block's: [block, …] to [member, …]."""
+        if len(of_blocks) == 1:
+            return of_blocks.expand(self.members, *of_blocks.shape[1:])
+        return of_blocks if self.one_each else of_blocks.index_select(0, self.of_member)
 
 
 class DropoutMasks:

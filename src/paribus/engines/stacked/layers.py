@@ -19,7 +19,6 @@ from paribus.models.layers import (
     Flatten,
     Layer,
     MaxPool,
-    Network,
 )
 
 _EPSILON = 1e-5
@@ -29,7 +28,7 @@ Tensors = Mapping[str, Tensor]
 
 
 def forward(
-    network: Network,
+    layers: Sequence[tuple[int, Layer]],
     parameters: Tensors,
     statistics: Tensors,
     x: Tensor,
@@ -38,7 +37,7 @@ def forward(
     masks: Mapping[int, Tensor],
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Return the outputs [member, batch, outputs] of a stack of networks, fp32.
+    """Return the outputs [member, batch, outputs] of layers with their indices, fp32.
 
     `parameters` and `statistics` (running means and variances, updated when training) hold one
     tensor [member, …] per name; `masks` one [member, batch, units] per dropout layer, scaled to
@@ -46,8 +45,8 @@ def forward(
     from layer to layer have the `dtype`; products add up in fp32.
     """
     x = x.to(dtype)
-    layers = list(enumerate(network.layers))
-    head = next((i for i, layer in layers if isinstance(layer, Flatten | Dense)), len(layers))
+    dense_ones = (n for n, (_, layer) in enumerate(layers) if isinstance(layer, Flatten | Dense))
+    head = next(dense_ones, len(layers))
     if head and any(isinstance(layer, Conv) for _, layer in layers[:head]):
         spatial = _spatial_grouped if x.device.type == "cuda" else _spatial_by_member
         x = spatial(layers[:head], parameters, statistics, x, training)
@@ -60,7 +59,7 @@ def forward(
                 weight, bias = (
                     parameters[f"{index}.{name}"].to(dtype) for name in ("weight", "bias")
                 )
-                x = dense(x, weight, bias)
+                x = dense(x, weight.contiguous(), bias)  # one layout: see `shared.transposed`
             case Activation("relu"):
                 x = torch.relu_(x)  # in place: no layer before it needs what it put out
             case Activation(function):

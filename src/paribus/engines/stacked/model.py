@@ -12,8 +12,10 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from paribus.engines.base import Task
+from paribus.engines.stacked import shared
+from paribus.engines.stacked.batches import Batches
 from paribus.engines.stacked.layers import forward
-from paribus.models.layers import BatchNorm, Network
+from paribus.models.layers import BatchNorm, Dense, Flatten, Network
 from paribus.models.own import OwnNetwork, torch_seed
 from paribus.models.weights import initial_weights
 
@@ -35,11 +37,11 @@ class Model(Protocol):
         ...
 
     def outputs(self, x: Tensor, masks: Mapping[int, Tensor], *, training: bool) -> Tensor:
-        """Return the outputs, fp32 [member, batch, outputs], of inputs [member, batch, …]."""
+        """Return the outputs, fp32 [member, batch, outputs], of inputs [block, batch, …]."""
         ...
 
 
-def model(tasks: Sequence[Task], device: torch.device) -> Model:
+def model(tasks: Sequence[Task], batches: Batches, device: torch.device) -> Model:
     """Return the networks of tasks that share one description, with their initial weights."""
     network = tasks[0].network
     bf16 = tasks[0].config.train.precision == "bf16"
@@ -49,28 +51,36 @@ def model(tasks: Sequence[Task], device: torch.device) -> Model:
             if len(tasks) > 1:
                 raise ValueError(f"{network.summary()} is trained one by one (got {len(tasks)})")
             return PlainModel(tasks[0], network, dtype, device)
-        return FunctionalModel(tasks, network, dtype, device)
-    return LayeredModel(tasks, network, dtype, device)
+        return FunctionalModel(tasks, batches, network, dtype, device)
+    return LayeredModel(tasks, batches, network, dtype, device)
 
 
 class LayeredModel:
     """Networks that are described layer by layer, in the project's own stacked layers."""
 
     def __init__(
-        self, tasks: Sequence[Task], network: Network, dtype: torch.dtype, device: torch.device
+        self,
+        tasks: Sequence[Task],
+        batches: Batches,
+        network: Network,
+        dtype: torch.dtype,
+        device: torch.device,
     ):
         """Draw the initial weights and place them on the device."""
-        self.network = network
+        self.layers = list(enumerate(network.layers))
+        self.batches = batches
         self.dtype = dtype  # of products, not of weights
         self.random: list[Tensor] = []
         initial = [
             initial_weights(network, task.config.model.init, task.seed, task.block)
             for task in tasks
         ]
-        self.parameters = {
-            name: torch.from_numpy(np.stack([w[name] for w in initial])).to(device).requires_grad_()
-            for name in initial[0]
-        }
+        stacked = {n: torch.from_numpy(np.stack([w[n] for w in initial])) for n in initial[0]}
+        self.first = self._wide_first()
+        if self.first is not None:
+            name = f"{self.first}.weight"
+            stacked[name] = shared.transposed(stacked[name])
+        self.parameters = {n: t.to(device).requires_grad_() for n, t in stacked.items()}
         self.statistics: dict[str, Tensor] = {}
         for index, layer in enumerate(network.layers):
             if isinstance(layer, BatchNorm):
@@ -80,8 +90,15 @@ class LayeredModel:
 
     def outputs(self, x: Tensor, masks: Mapping[int, Tensor], *, training: bool) -> Tensor:
         """See `Model`."""
+        layers = self.layers
+        if self.first is not None and training and x.shape[1] == self.batches.size:
+            weight, bias = (self.parameters[f"{self.first}.{n}"] for n in ("weight", "bias"))
+            x = shared.wide(x.flatten(2), weight, bias, self.batches.counts)
+            layers = layers[self.first + 1 :]
+        else:
+            x = self.batches.each(x)
         return forward(
-            self.network,
+            layers,
             self.parameters,
             self.statistics,
             x,
@@ -90,12 +107,27 @@ class LayeredModel:
             dtype=self.dtype,
         )
 
+    def _wide_first(self) -> int | None:
+        """Return the index of a first dense layer that members of a block had better share."""
+        dense = next((i for i, layer in self.layers if not isinstance(layer, Flatten)), None)
+        layer = None if dense is None else self.layers[dense][1]
+        on_cpu = self.batches.device.type == "cpu"
+        if not (isinstance(layer, Dense) and on_cpu and self.dtype == torch.float32):
+            return None
+        shape = (self.batches.size, layer.inputs, layer.outputs)
+        return dense if shared.pays(*shape, self.batches.counts) else None
+
 
 class FunctionalModel:
     """The user's modules, batched by `torch.func`: they keep nothing and draw nothing."""
 
     def __init__(
-        self, tasks: Sequence[Task], network: OwnNetwork, dtype: torch.dtype, device: torch.device
+        self,
+        tasks: Sequence[Task],
+        batches: Batches,
+        network: OwnNetwork,
+        dtype: torch.dtype,
+        device: torch.device,
     ):
         """Make a module for every member and stack their parameters."""
         modules = [network.make(task.seed, task.block) for task in tasks]
@@ -104,6 +136,7 @@ class FunctionalModel:
         self.statistics: dict[str, Tensor] = {}
         self.random: list[Tensor] = []
         self.module = modules[0].to(device)
+        self.batches = batches
         self.dtype = dtype
 
     def outputs(self, x: Tensor, masks: Mapping[int, Tensor], *, training: bool) -> Tensor:
@@ -111,7 +144,7 @@ class FunctionalModel:
         self.module.train(training)
         with _autocast(x.device, self.dtype):
             run = vmap(lambda parameters, inputs: functional_call(self.module, parameters, inputs))
-            y: Tensor = run(self.parameters, x)
+            y: Tensor = run(self.parameters, self.batches.each(x))
         return y.float()
 
 

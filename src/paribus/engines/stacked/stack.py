@@ -66,13 +66,15 @@ class Stack:
         """Place the data and the networks with their initial weights on the device."""
         if device.type == "cuda":  # members with equal settings side by side: see `Optimizer`
             tasks = sorted(tasks, key=lambda task: task.config.train.model_dump_json())
+        else:  # members of a block side by side: see `shared`
+            tasks = sorted(tasks, key=lambda task: task.block)
         self.tasks = list(tasks)
         self.config = tasks[0].config
         self.loss = tasks[0].config.train.loss or ""
         self.classify = dataset.task == "classification"
         self.batches = Batches(tasks, dataset, device)
         self.dropout = DropoutMasks(tasks, device)
-        self.model = model(tasks, device)
+        self.model = model(tasks, self.batches, device)
         alike = defaultdict(list)
         for member, task in enumerate(tasks):
             alike[task.config.train].append(member)
@@ -114,8 +116,11 @@ class Stack:
         found = torch.autograd.grad(
             losses.mean(1).sum(), list(parameters.values()), materialize_grads=True
         )
-        # The kernels of the optimizers read plain strides.
-        named = {name: g.contiguous() for name, g in zip(parameters, found, strict=True)}
+        # The kernels of the optimizers read numbers in the order in which they lie.
+        named = {
+            name: g if g.stride() == p.stride() else torch.empty_like(p).copy_(g)
+            for (name, p), g in zip(parameters.items(), found, strict=True)
+        }
         self.laps.lap("backward")
         return Pass(losses.detach(), outputs.detach(), y), named
 
