@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from paribus.stats.paired import holm, mean_interval, paired, seeds_needed, sign_flips, tost
+from paribus.stats.paired import holm, mean_interval, paired, sign_flips, tost
 
 # Student (1908), additional hours of sleep gained by two drugs, ten patients.
 SLEEP = np.array([1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4])
@@ -80,11 +80,6 @@ def test_holm_lies_between_no_correction_and_bonferroni(p_values: list[float]) -
     assert np.all(adjusted <= np.minimum(1, p * len(p)) + 1e-12) or np.all(adjusted <= 1)
     order = np.argsort(p, kind="stable")
     assert np.all(np.diff(adjusted[order]) >= 0)
-
-
-@pytest.mark.parametrize(("d", "n"), [(0.2, 199), (0.5, 34), (0.8, 15)])
-def test_seeds_needed_equals_published_sample_sizes(d: float, n: int) -> None:
-    assert seeds_needed(sd=1.0, margin=d, alpha=0.05) == n
 
 
 def test_the_interval_of_a_mean() -> None:

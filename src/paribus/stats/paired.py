@@ -1,4 +1,4 @@
-"""Paired differences: interval, tests, effect size, equivalence, and the n that would decide.
+"""Paired differences: interval, tests, effect size and equivalence.
 
 Student's t comes from `scipy.special`: `scipy.stats` takes most of a second to import, and its
 tests check each call at length. The tests of this module compare with `scipy.stats`.
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import nctdtr, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 _EXACT_UP_TO = 16  # pairs: 2^16 sign patterns
 
@@ -91,7 +91,7 @@ def sign_flips(differences: Sequence[np.ndarray]) -> list[float]:
         # Patterns that tie with the observed one must not fall below it by rounding.
         observed = np.abs(table.sum(0)) * (1 - 1e-12)
         count, patterns = np.zeros(len(indices)), 0
-        for signs in _signs(n):
+        for signs in sign_patterns(n):
             count += np.sum(np.abs(signs @ table) >= observed, 0)
             patterns += len(signs)
         for index, found in zip(indices, count / patterns, strict=True):
@@ -99,8 +99,11 @@ def sign_flips(differences: Sequence[np.ndarray]) -> list[float]:
     return p_values
 
 
-def _signs(n: int) -> Iterator[np.ndarray]:
-    """Yield sign patterns [pattern, n] in pieces, the observed one (all +1) among them."""
+def sign_patterns(n: int) -> Iterator[np.ndarray]:
+    """Yield sign patterns [pattern, n] in pieces, the observed one (all +1) among them.
+
+    Up to 16 values, one of each pattern and its opposite; above that, 10,000 patterns.
+    """
     piece = 2048
     if n <= _EXACT_UP_TO:
         # A pattern and its opposite have the same size: half of them are enough.
@@ -135,28 +138,3 @@ def holm(p_values: np.ndarray) -> np.ndarray:
         highest = max(highest, min(1.0, (len(order) - rank) * p[index]))
         adjusted[index] = highest
     return adjusted
-
-
-def seeds_needed(sd: float, margin: float, alpha: float, power: float = 0.8) -> int | None:
-    """Return the number of pairs that finds a mean difference of `margin` with the given power.
-
-    Two-sided t-test at `alpha`, by the noncentral t distribution; None above 100,000.
-    """
-    if not (sd > 0 and margin > 0):
-        return None
-
-    def power_of(n: int) -> float:
-        shift = margin / sd * math.sqrt(n)
-        critical = stdtrit(n - 1, 1 - alpha / 2)
-        within = nctdtr(n - 1, shift, critical) - nctdtr(n - 1, shift, -critical)
-        return float(1 - within)
-
-    low, high = 2, 2
-    while power_of(high) < power:
-        low, high = high, high * 2
-        if high > 100_000:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power_of(middle) >= power else (middle, high)
-    return high

@@ -15,7 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-from paribus.stats.paired import Paired, holm, paired, seeds_needed, sign_flips, tost
+from paribus.stats.paired import Paired, holm, paired, sign_flips, tost
+from paribus.stats.power import seeds_needed
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "pilot", "not comparable"]
 
