@@ -122,6 +122,44 @@ def test_plan_tells_what_would_run_and_writes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_plan_and_run_warn_of_what_may_confound_until_it_is_accepted(tmp_path: Path) -> None:
+    study = (
+        "question: Does momentum help?\ndata: breast-cancer\nmodel: {hidden: [4]}\n"
+        "train: {epochs: 1, optimizer: sgd, shuffle: false}\n"
+        "factors: {train.momentum: [0, 0.9]}\nseeds: 2\naccept: [no-shuffling]\n"
+    )
+    (tmp_path / "momentum.yaml").write_text(study)
+    warning = (
+        "one-learning-rate: One learning rate serves several optimizers: 0.001 for sgd without "
+        "momentum, sgd with momentum."
+    )
+    planned = " ".join(paribus(tmp_path, "plan", "momentum.yaml").stdout.split())
+    assert f"{warning} Why: A rate" in planned
+    assert "Or accept it: `accept: [one-learning-rate]`." in planned
+    assert planned.endswith("Accepted: no-shuffling.")
+    listed = json.loads(paribus(tmp_path, "plan", "momentum.yaml", "--json").stdout)["confounds"]
+    assert [(one["name"], one["accepted"]) for one in listed] == [
+        ("one-learning-rate", False),
+        ("no-shuffling", True),
+    ]
+    done = paribus(tmp_path, "run", "momentum.yaml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert warning in done.stderr.splitlines()
+    record = json.loads(done.stdout)
+    assert record["confounds"] == listed
+    assert "Not all else was equal: one-learning-rate (see the report)." in record["notes"]
+    page = (tmp_path / ".paribus" / "reports" / "momentum.html").read_text()
+    assert "no-shuffling, accepted by the study" in page
+
+    (tmp_path / "momentum.yaml").write_text(study.replace("[no-", "[one-learning-rate, no-"))
+    again = paribus(tmp_path, "run", "momentum.yaml", "--no-report")
+    assert "4 already done" in again.stderr
+    assert "one-learning-rate" not in again.stderr + again.stdout
+    (tmp_path / "momentum.yaml").write_text(study.replace("no-shuffling", "no-shufling"))
+    message = refused(tmp_path, "plan", "momentum.yaml")
+    assert "did you mean no-shuffling?) in momentum.yaml, line 7" in message
+
+
 def test_a_table_of_ones_own_is_learned_from(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {

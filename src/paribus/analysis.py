@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from paribus.findings import Analysis, ArmSummary, Contrast
 from paribus.stats.paired import mean_interval
 from paribus.stats.verdicts import judge
 from paribus.store.store import Store, StoredRun, StoredStudy
+from paribus.study.confounds import Confound
 from paribus.study.outcomes import OUTCOMES, Outcome
 
 
@@ -34,13 +35,15 @@ def analyse(store: Store, name: str) -> Analysis:
     rows = int(str(content["data"][f"{part} rows"]).partition(" ")[0].replace(",", ""))
     resolution = 1 / rows if outcome.name.endswith("_accuracy") else 0.0
     contrasts = _contrasts(content["contrasts"], arms, outcome, margin, resolution)
+    # A study that an older version declared has none.
+    confounds = tuple(Confound(**one) for one in content.get("confounds", ()))
     return Analysis(
         name=study.row.name,
         question=study.row.question,
         answer=answer(contrasts, arms, outcome, margin, seeds),
         notes=(
             *notes(contrasts, arms, outcome, margin, seeds, rows),
-            *_cautions(study, outcome, margin, resolution, rows),
+            *_cautions(study, confounds, outcome, margin, resolution, rows),
         ),
         outcome=outcome,
         margin=margin,
@@ -48,6 +51,7 @@ def analyse(store: Store, name: str) -> Analysis:
         factors={label: tuple(levels) for label, levels in content["factors"].items()},
         arms=arms,
         contrasts=contrasts,
+        confounds=confounds,
         curves=curve_table(store, study),
         controls=content["controls"],
         data=content["data"],
@@ -59,9 +63,17 @@ def analyse(store: Store, name: str) -> Analysis:
 
 
 def _cautions(
-    study: StoredStudy, outcome: Outcome, margin: float | None, resolution: float, rows: int
+    study: StoredStudy,
+    confounds: Sequence[Confound],
+    outcome: Outcome,
+    margin: float | None,
+    resolution: float,
+    rows: int,
 ) -> Iterator[str]:
     """Yield what a reader must know of how the runs were tested and trained."""
+    unaccepted = [one.name for one in confounds if not one.accepted]
+    if unaccepted:
+        yield f"Not all else was equal: {', '.join(unaccepted)} (see the report)."
     if margin is not None and margin < resolution:
         yield (
             f"The margin, {outcome.show_margin(margin)}, is less than one of {rows} rows "

@@ -25,8 +25,8 @@ class Study:
     """A question, what is held equal, what differs, and how the answer is judged.
 
     The arguments are the settings of a study file: `question`, `data`, `model`, `train`,
-    `evaluate`, `factors`, `seeds`, `outcome`, `margin`, `baseline`, `contrasts`. `data` may be a
-    DataFrame too, with `target` the column to predict.
+    `evaluate`, `factors`, `seeds`, `outcome`, `margin`, `baseline`, `contrasts`, `accept`. `data`
+    may be a DataFrame too, with `target` the column to predict.
 
     Raises SpecError with every problem at once, DataError where the data cannot be used.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from paribus.stats.verdicts import Verdict
+from paribus.study.confounds import Confound
 from paribus.study.outcomes import Outcome
 
 
@@ -67,6 +68,7 @@ class Analysis:
     factors: Mapping[str, tuple[str, ...]]  # factor -> its levels, in order
     arms: tuple[ArmSummary, ...]
     contrasts: tuple[Contrast, ...]
+    confounds: tuple[Confound, ...]  # found in the design, accepted ones included
     curves: pd.DataFrame  # columns: arm, block, metric, epoch (1 = after the first), value
     controls: Mapping[str, str]  # dotted path -> value of everything held equal
     data: Mapping[str, str]  # "data set", "rows", "features", "split", "checksum", ...

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from rich.text import Text
 from paribus.engines.base import Record
 from paribus.profile import Profile
 from paribus.run import Watch
+from paribus.study.confounds import Confound
 from paribus.study.declaration import contrasts
 from paribus.study.plan import Plan
 from paribus.workers.messages import EpochDone
@@ -75,7 +77,10 @@ def progress(plan: Plan) -> Iterator[Watch]:
 
 
 def headline(plan: Plan) -> None:
-    """Say what is about to run, on standard error: the result alone goes to standard output."""
+    """Say what is about to run, and what may confound it.
+
+    On standard error: the result alone goes to standard output.
+    """
     design = plan.design
     parts = [design.dataset.name, design.arms[0].network.summary(), _size(plan)]
     if plan.finished:
@@ -83,6 +88,9 @@ def headline(plan: Plan) -> None:
     if plan.to_train:
         parts.append(f"{_count(plan.workers, 'worker')} · about {duration(plan.seconds)}")
     err.print(Text(" · ".join(parts), style="dim"), soft_wrap=True)
+    for one in plan.confounds:
+        if not one.accepted:
+            err.print(Text(f"{one.name}: {one.what}", style="yellow"), soft_wrap=True)
 
 
 def _size(plan: Plan) -> str:
@@ -96,7 +104,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def show_plan(plan: Plan) -> None:
-    """Print a plan: the arms, what will run together, time and memory."""
+    """Print a plan: the arms, what will run together, time and memory, what may confound it."""
     design, spec = plan.design, plan.design.spec
     out.print(Text(spec.question, style="bold"))
     out.print(
@@ -135,6 +143,20 @@ def show_plan(plan: Plan) -> None:
         )
     else:
         out.print("Nothing is left to train.")
+    _show_confounds(plan.confounds)
+
+
+def _show_confounds(confounds: Sequence[Confound]) -> None:
+    warned = [one for one in confounds if not one.accepted]
+    if warned:
+        out.print("What may confound this")
+    for one in warned:
+        out.print(Text(f" {one.name}: {one.what}", style="yellow"))
+        out.print(f"   Why: {one.why}")
+        out.print(f"   Mend: {one.mend} Or accept it: `accept: [{one.name}]`.")
+    accepted = [one.name for one in confounds if one.accepted]
+    if accepted:
+        out.print(f"Accepted: {', '.join(accepted)}.")
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
@@ -160,6 +182,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "estimated_bytes": plan.bytes,
         "outcome": design.outcome.name,
         "margin": design.spec.margin,
+        "confounds": [asdict(one) for one in plan.confounds],
     }
 
 

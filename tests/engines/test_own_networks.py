@@ -14,6 +14,7 @@ from paribus.engines.base import Record, Task
 from paribus.engines.stacked.engine import StackedEngine
 from paribus.errors import RunError, SpecError
 from paribus.models.own import OwnNetwork, torch_seed
+from paribus.study.confounds import find
 from paribus.study.plan import plan
 from paribus.study.rows import split_rows
 from paribus.study.seeds import generator
@@ -184,3 +185,17 @@ def test_a_network_edited_after_the_plan_is_not_trained(
     file.write_text(source + "# another line\n")
     with pytest.raises(RunError, match="was edited after the study had been laid out"):
         train(tasks, dataset)
+
+
+def test_another_factory_is_one_difference_with_its_arguments() -> None:
+    plain, normed = {"model.factory": f"{HERE}:Plain"}, {"model.factory": f"{HERE}:Normed"}
+    own = {"kind": "module", "factory": f"{HERE}:Plain"}
+
+    def confounds(a: dict, b: dict) -> list[str]:
+        return [one.what for one in find(design_of(model=own, factors={"x": {"a": a, "b": b}}))]
+
+    wide, narrow = ({**plain, "model.arguments.width": width} for width in (40, 10))
+    assert not confounds(wide, normed)
+    assert not confounds(wide, narrow)
+    more = confounds(wide, {**normed, "train.shuffle": False})[0]
+    assert more.count("model.") == more.count("train.") == 1

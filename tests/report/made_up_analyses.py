@@ -12,6 +12,7 @@ from scipy import stats
 
 from paribus.findings import Analysis, ArmSummary, Contrast
 from paribus.stats.verdicts import FEWEST_SEEDS, Verdict
+from paribus.study.confounds import Confound
 from paribus.study.outcomes import OUTCOMES
 
 Levels = Mapping[str, str]
@@ -33,6 +34,7 @@ def made_up(
     answer: str = "Yes with SGD and with momentum; no with RMSprop and Adam.",
     notes: Sequence[str] = ("10 seeds, paired; Holm over 4 contrasts; this test set.",),
     command: str = "paribus run batch-norm --data mnist",
+    confounds: Sequence[Confound] = (),
 ) -> Analysis:
     generator = np.random.default_rng(7)
     combinations: list[Levels] = [
@@ -61,6 +63,7 @@ def made_up(
             _contrast(by_name[_name(a)], by_name[_name(b)], a, b, outcome, margin, len(pairs))
             for a, b in pairs
         ),
+        confounds=tuple(confounds),
         curves=pd.DataFrame(rows, columns=["arm", "block", "metric", "epoch", "value"]),
         controls={"training.epochs": str(epochs), "training.batch_size": "100", "model.kind": "mlp"}
         | {"model.hidden": "500", "optimizer.learning_rate": "0.001"},
@@ -274,6 +277,6 @@ def regression() -> Analysis:
     )
 
 
-def single_arm() -> Analysis:
+def single_arm(**changes: object) -> Analysis:
     return made_up({}, lambda levels: 0.97, lambda combinations: [], question="How good is it?",
-                   answer="97 % of the test images are recognised.")  # fmt: skip
+                   answer="97 % of the test images are recognised.", **changes)  # type: ignore[arg-type]  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 from paribus.errors import StoreError
 from paribus.findings import Analysis
 from paribus.report import html
+from paribus.study.confounds import Confound
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -108,6 +109,23 @@ def test_how_it_was_done_and_how_to_do_it_again_are_told(page: str, study: Analy
     assert "397,510" in text
 
 
+def test_what_may_confound_is_told_and_what_is_accepted_comes_last() -> None:
+    found = (
+        Confound("one-learning-rate", "One for all.", "It matters.", "Give each one.", True),
+        Confound("unequal-steps", "10 and 20 steps.", "It counts.", "Make them equal."),
+    )
+    root = parsed(html.render(made_up_analyses.two_arms(confounds=found)))
+    (section,) = (node for node in root.iter("section") if node.attrib["id"] == "confounds")
+    assert [words(child) for child in section] == [
+        "What may confound this",
+        "unequal-steps",
+        "10 and 20 steps. It counts. Make them equal.",
+        "one-learning-rate, accepted by the study",
+        "One for all. It matters.",
+    ]
+    assert "#confounds" in [node.attrib["href"] for node in root.iter("a")]
+
+
 def test_hostile_names_stay_text() -> None:
     study = made_up_analyses.two_arms()
     bad = '"><script>alert(1)</script>\x1b\ud800&'
@@ -120,6 +138,7 @@ def test_hostile_names_stay_text() -> None:
         notes=(bad,),
         arms=arms,
         contrasts=tuple(replace(c, varies=bad, condition=bad) for c in study.contrasts),
+        confounds=(Confound("unequal-steps", bad, bad, bad),),
         controls={bad: bad},
         environment={bad: bad},
         data={bad: bad},

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from paribus.findings import Analysis
 from paribus.report.record import to_record
+from paribus.study.confounds import Confound
 
 
 def test_the_record_holds_what_a_program_wants(study: Analysis) -> None:
@@ -23,6 +24,12 @@ def test_the_record_holds_what_a_program_wants(study: Analysis) -> None:
     assert sum(record["verdicts"].values()) == len(record["contrasts"]) == 4
     assert record["outcome"]["scale"] == 100.0
     assert "curves" not in record
+
+
+def test_confounds_are_part_of_the_record() -> None:
+    found = Confound("no-shuffling", "what", "why", "mend", accepted=True)
+    record = to_record(made_up_analyses.single_arm(confounds=[found]))
+    assert record["confounds"] == [vars(found)]
 
 
 def test_what_has_no_number_is_none() -> None:

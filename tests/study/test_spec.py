@@ -72,6 +72,7 @@ def test_five_mistakes_are_reported_in_one_message_with_lines_and_spellings(tmp_
             {"model": {"conv": [{"channels": 0}]}},
             "model.conv[0].channels must be at least 1 (got 0)",
         ),
+        ({"accept": "no-shuffling"}, "accept must be a list (got no-shuffling)"),
         ({"train": {"shuffle": "yes"}}, "train.shuffle must be true or false (got yes)"),
         (
             {"factors": {"train.epochs": [5]}},
@@ -283,5 +284,6 @@ def test_every_built_in_study_is_valid_on_every_data_set_it_names(name: str, dat
 def test_the_schema_knows_every_setting() -> None:
     schema = json_schema()
     assert {"question", "data", "model", "train", "factors", "margin"} <= set(schema["properties"])
+    assert "one-learning-rate" in schema["properties"]["accept"]["items"]["enum"]
     assert schema["properties"]["data"]["anyOf"][0] == {"type": "string"}
     assert schema["$defs"]["TrainConfig"]["properties"]["epochs"]["minimum"] == 1

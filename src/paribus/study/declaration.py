@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from paribus.study.config import Config
+from paribus.study.confounds import find
 from paribus.study.design import Arm, Design, inapplicable
 from paribus.study.problems import known_paths, show
 from paribus.study.rows import split_rows
 
 
 def declaration(design: Design, command: str) -> dict[str, Any]:
-    """Return a study as JSON-ready values: specification, arms, contrasts, controls, data."""
+    """Return a study as JSON-ready values: specification, arms, contrasts, confounds, data."""
     spec = design.spec
     return {
         "spec": spec.to_yaml(),
@@ -21,6 +23,7 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
         "factors": {f.label: [level.label for level in f.levels] for f in spec.arms_differ_in},
         "arms": [_arm(design, arm) for arm in design.arms],
         "contrasts": contrasts(design),
+        "confounds": [asdict(one) for one in find(design)],
         "controls": _controls(design),
         "data": _data(design),
         "engine": f"{design.engine.name} {design.engine.version} on {design.engine.device}",

@@ -6,13 +6,14 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import psutil
 
 from paribus.engines.base import Task
 from paribus.errors import RunError
+from paribus.study.confounds import Confound, find
 from paribus.study.design import Design
 from paribus.study.rows import split_rows
 from paribus.workers.cores import cache_bytes
@@ -56,10 +57,17 @@ class Plan:
     bytes: float
 
     def __repr__(self) -> str:
+        names = ", ".join(one.name for one in self.confounds if not one.accepted)
         return (
             f"Plan({self.to_train} of {len(self.design.runs)} runs to train in {len(self.stacks)} "
-            f"stacks on {self.workers} workers, about {self.seconds:.0f} s)"
+            f"stacks on {self.workers} workers, about {self.seconds:.0f} s"
+            f"{f'; may be confounded: {names}' if names else ''})"
         )
+
+    @cached_property
+    def confounds(self) -> tuple[Confound, ...]:
+        """What may confound the study, what it accepts included."""
+        return find(self.design)
 
     @property
     def to_train(self) -> int:

@@ -24,6 +24,18 @@ from paribus.study.problems import known_paths, sentence, show
 from paribus.study.source import KeyPath, Source, parse, plain, put, read
 
 Baseline = Annotated[dict[str, Any], Field(min_length=1)]
+ConfoundName = Literal[
+    "several-settings",
+    "unequal-steps",
+    "unequal-parameters",
+    "one-learning-rate",
+    "training-outcome",
+    "test-set-chooses",
+    "training-mode-testing",
+    "double-softmax",
+    "no-shuffling",
+]
+"""What a study may be warned of, and may accept (see study/confounds.py)."""
 
 
 class Spec(Config):
@@ -47,6 +59,7 @@ class Spec(Config):
     contrasts: Literal["baseline", "pairs"] = Field(
         "baseline", description="compare arms with their baseline, or all pairs"
     )
+    accept: list[ConfoundName] = Field([], description="confounds that are meant, by their names")
     presets: dict[str, dict[str, Any]] = Field(
         {}, description="settings for particular data sets: name -> {dotted path: value}"
     )
