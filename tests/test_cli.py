@@ -147,7 +147,7 @@ def test_plan_and_run_warn_of_what_may_confound_until_it_is_accepted(tmp_path: P
     assert warning in done.stderr.splitlines()
     record = json.loads(done.stdout)
     assert record["confounds"] == listed
-    assert "Not all else was equal: one-learning-rate (see the report)." in record["notes"]
+    assert "What may confound this: one-learning-rate (see the report)." in record["notes"]
     page = (tmp_path / ".paribus" / "reports" / "momentum.html").read_text()
     assert "no-shuffling, accepted by the study" in page
 

@@ -73,7 +73,7 @@ def _cautions(
     """Yield what a reader must know of how the runs were tested and trained."""
     unaccepted = [one.name for one in confounds if not one.accepted]
     if unaccepted:
-        yield f"Not all else was equal: {', '.join(unaccepted)} (see the report)."
+        yield f"What may confound this: {', '.join(unaccepted)} (see the report)."
     if margin is not None and margin < resolution:
         yield (
             f"The margin, {outcome.show_margin(margin)}, is less than one of {rows} rows "

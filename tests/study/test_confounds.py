@@ -285,6 +285,6 @@ def test_the_store_keeps_confounds_and_an_older_one_has_none(tmp_path: Path) -> 
         store.add_study("bbbb", "old", "?", older, runs)
         new, old = analyse(store, "new"), analyse(store, "old")
     assert new.confounds == find(laid_out)
-    assert "Not all else was equal: no-shuffling (see the report)." in new.notes
+    assert "What may confound this: no-shuffling (see the report)." in new.notes
     assert old.confounds == ()
     assert not any("equal:" in note for note in old.notes)
