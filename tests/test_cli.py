@@ -160,6 +160,36 @@ def test_plan_and_run_warn_of_what_may_confound_until_it_is_accepted(tmp_path: P
     assert "did you mean no-shuffling?) in momentum.yaml, line 7" in message
 
 
+def test_more_seeds_are_added_until_everything_is_decided(tmp_path: Path) -> None:
+    units = STUDY.replace("model.dropout: [0, 0.5]", "model.hidden: [[8], [9]]")
+    (tmp_path / "units.yaml").write_text(units.replace("0.02", "0.1"))
+    assert "run the study to its end" in refused(tmp_path, "run", "units.yaml", "--more")
+    first = paribus(tmp_path, "run", "units.yaml", "--json", "--no-report")
+    (contrast,) = json.loads(first.stdout)["contrasts"]
+    assert contrast["verdict"] == "inconclusive"
+    done = paribus(tmp_path, "run", "units.yaml", "--json", "--no-report", "--more")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["looks"]["seeds"] == [6, contrast["seeds_needed"]]
+    assert record["contrasts"][0]["n"] == contrast["seeds_needed"]
+    assert record["contrasts"][0]["confidence"] == 0.9875
+    assert "--set 'extends=[6]'" in record["command"]
+    shown = json.loads(paribus(tmp_path, "show", "units", "--json").stdout)
+    assert shown["answer"] == record["answer"]
+
+
+def test_seeds_auto_tells_its_looks(tmp_path: Path) -> None:
+    (tmp_path / "dropout.yaml").write_text(STUDY)
+    planned = json.loads(
+        paribus(tmp_path, "plan", "dropout.yaml", "--seeds", "auto", "--json").stdout
+    )
+    assert planned["looks"] == [6, 9, 13, 20, 30]
+    assert planned["runs"] == 12  # up to the first look
+    refused_more = refused(tmp_path, "run", "dropout.yaml", "--seeds", "auto", "--more")
+    assert "seeds: auto adds seeds by itself, up to max_seeds (30)" in refused_more
+    assert "--seeds" not in refused(tmp_path, "plan", "dropout.yaml", "--seeds", "many")
+
+
 def test_a_table_of_ones_own_is_learned_from(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {

@@ -360,3 +360,69 @@ def test_curves_of_a_run_end_at_its_final_metrics(tmp_path: Path) -> None:
         values = last[last["arm"] == arm.name].set_index("block")["value"].to_dict()
         assert values == arm.values
         assert np.all(np.isfinite(list(values.values())))
+
+
+OPEN_ENDED = {
+    **SMALL,
+    "factors": {
+        "optimizer": {
+            "sgd": {"train.optimizer": "sgd"},
+            "adam": {"train.optimizer": "adam"},
+            "rmsprop": {"train.optimizer": "rmsprop"},
+        }
+    },
+    "baseline": {"optimizer": "adam"},
+    "seeds": "auto",
+    "max_seeds": 14,
+    "outcome": "test_loss",
+    "margin": 0.01,
+}
+
+
+def test_only_arms_that_are_not_decided_get_more_seeds(tmp_path: Path) -> None:
+    analysis = run(tmp_path, OPEN_ENDED)
+    by_arm = {one.arm: one for one in analysis.contrasts}
+    assert analysis.looks is not None
+    assert analysis.looks.seeds == (6, 9, 14)
+    assert by_arm["sgd"].verdict == "worse"
+    assert by_arm["sgd"].asked == 6
+    assert by_arm["rmsprop"].asked > 6
+    for arm in analysis.arms:
+        compared = [one.asked for one in analysis.contrasts if arm.name in (one.arm, one.baseline)]
+        assert arm.asked == len(arm.values) == max(compared)
+    for one in analysis.contrasts:
+        assert [look.seeds for look in one.looks] == [n for n in (6, 9, 14) if n <= one.asked]
+        assert set(one.differences) >= set(range(one.asked))
+        used = [one.differences[block] for block in range(one.asked)]
+        assert one.difference == pytest.approx(np.mean(used))
+
+
+def test_a_study_without_a_fixed_number_of_seeds_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole", OPEN_ENDED)
+    fixed = {k: v for k, v in OPEN_ENDED.items() if k != "max_seeds"} | {"seeds": 7}
+    run(tmp_path / "parts", fixed)
+    events: list = []
+    resumed = run(tmp_path / "parts", OPEN_ENDED, events)
+    assert resumed.contrasts == whole.contrasts
+    assert resumed.arms == whole.arms
+    trained = sum(isinstance(event, Record) for event in events)
+    assert trained == sum(max(0, arm.asked - 7) for arm in whole.arms)
+    again: list = []
+    run(tmp_path / "parts", OPEN_ENDED, again)
+    assert not again
+
+
+def test_an_extended_study_keeps_what_was_decided(tmp_path: Path) -> None:
+    fixed = {k: v for k, v in OPEN_ENDED.items() if k != "max_seeds"} | {"seeds": 6}
+    first = {one.arm: one for one in run(tmp_path, fixed).contrasts}
+    assert first["sgd"].verdict == "worse"
+    assert first["rmsprop"].verdict == "inconclusive"
+    assert first["rmsprop"].seeds_needed is not None
+    analysis = run(tmp_path, {**fixed, "seeds": 12, "extends": [6]})
+    more = {one.arm: one for one in analysis.contrasts}
+    assert more["sgd"].verdict == "worse"
+    assert more["sgd"].difference == first["sgd"].difference
+    assert more["rmsprop"].n == 12
+    assert more["rmsprop"].looks[1].level == pytest.approx(0.0125)
+    assert [arm.asked for arm in analysis.arms] == [6, 12, 12]
+    assert "keeps each kind of false claim at 6.25 %" in " ".join(analysis.notes)

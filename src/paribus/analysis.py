@@ -13,7 +13,7 @@ import pandas as pd
 from paribus.answer import answer, notes
 from paribus.findings import Analysis, ArmSummary, Contrast
 from paribus.stats.paired import mean_interval
-from paribus.stats.verdicts import judge
+from paribus.stats.verdicts import Looks, judge, judge_in_looks
 from paribus.store.store import Store, StoredRun, StoredStudy
 from paribus.study.confounds import Confound
 from paribus.study.outcomes import OUTCOMES, Outcome
@@ -23,31 +23,26 @@ def analyse(store: Store, name: str) -> Analysis:
     """Analyse a study of a store; StoreError where there is none of that name."""
     study = store.study(name)
     content = study.content
-    outcome = OUTCOMES[content["outcome"]]
-    seeds, margin = content["seeds"], content["margin"]
-    runs: dict[int, list[StoredRun]] = defaultdict(list)
-    for run in study.runs:
-        runs[run.arm].append(run)
-    arms = tuple(
-        _summary(about, runs[index], outcome) for index, about in enumerate(content["arms"])
-    )
-    part = outcome.name.partition("_")[0].replace("train", "training")
-    rows = int(str(content["data"][f"{part} rows"]).partition(" ")[0].replace(",", ""))
-    resolution = 1 / rows if outcome.name.endswith("_accuracy") else 0.0
-    contrasts = _contrasts(content["contrasts"], arms, outcome, margin, resolution)
+    outcome, margin = OUTCOMES[content["outcome"]], content["margin"]
+    looks = _looks(content)
+    arms, contrasts = _judged(content, study.runs)
+    rows, resolution = _tested(content, outcome)
+    seeds = max(arm.asked for arm in arms)
+    several = looks if len(looks.seeds) > 1 else None
     # A study that an older version declared has none.
     confounds = tuple(Confound(**one) for one in content.get("confounds", ()))
     return Analysis(
         name=study.row.name,
         question=study.row.question,
-        answer=answer(contrasts, arms, outcome, margin, seeds),
+        answer=answer(contrasts, arms, outcome, margin),
         notes=(
-            *notes(contrasts, arms, outcome, margin, seeds, rows),
+            *notes(contrasts, arms, outcome, margin, seeds, several, rows),
             *_cautions(study, confounds, outcome, margin, resolution, rows),
         ),
         outcome=outcome,
         margin=margin,
         seeds=seeds,
+        looks=several,
         factors={label: tuple(levels) for label, levels in content["factors"].items()},
         arms=arms,
         contrasts=contrasts,
@@ -108,30 +103,77 @@ def _summary(about: Mapping[str, Any], runs: list[StoredRun], outcome: Outcome) 
         diverged=count["diverged"],
         failed=count["failed"],
         missing=count[None],
+        asked=len(runs),
         reasons=tuple(dict.fromkeys(run.reason for run in runs if run.reason)),
         parameters=about["parameters"],
         architecture=about["architecture"],
     )
 
 
+def undecided(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> set[int]:
+    """Return the arms, by index, of the contrasts that the runs of a study do not decide."""
+    _, contrasts = _judged(content, runs)
+    return {
+        arm
+        for asked, one in zip(content["contrasts"], contrasts, strict=True)
+        if one.verdict in ("inconclusive", "pilot")
+        for arm in (asked["arm"], asked["baseline"])
+    }
+
+
+def seeds_needed(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> int | None:
+    """Return the seeds that would probably decide every contrast; None where none is open."""
+    _, contrasts = _judged(content, runs)
+    return max((one.seeds_needed for one in contrasts if one.seeds_needed), default=None)
+
+
+def _judged(
+    content: Mapping[str, Any], runs: Sequence[StoredRun]
+) -> tuple[tuple[ArmSummary, ...], tuple[Contrast, ...]]:
+    """Return the arms and contrasts of a declared study, from those of its runs that there are."""
+    outcome = OUTCOMES[content["outcome"]]
+    of_arm: dict[int, list[StoredRun]] = defaultdict(list)
+    for run in runs:
+        of_arm[run.arm].append(run)
+    arms = tuple(
+        _summary(about, of_arm[index], outcome) for index, about in enumerate(content["arms"])
+    )
+    settled = [{run.block for run in of_arm[i] if run.status} for i in range(len(arms))]
+    return arms, _contrasts(content, arms, settled)
+
+
+def _looks(content: Mapping[str, Any]) -> Looks:
+    # A study that an older version declared was looked at once.
+    about = content.get("looks") or {"seeds": [content["seeds"]], "planned": False}
+    return Looks(tuple(about["seeds"]), about["planned"])
+
+
+def _tested(content: Mapping[str, Any], outcome: Outcome) -> tuple[int, float]:
+    """Return on how many rows the outcome was measured, and its smallest step."""
+    part = outcome.name.partition("_")[0].replace("train", "training")
+    rows = int(str(content["data"][f"{part} rows"]).partition(" ")[0].replace(",", ""))
+    return rows, 1 / rows if outcome.name.endswith("_accuracy") else 0.0
+
+
 def _contrasts(
-    asked: list[Mapping[str, Any]],
-    arms: tuple[ArmSummary, ...],
-    outcome: Outcome,
-    margin: float | None,
-    resolution: float,
+    content: Mapping[str, Any], arms: Sequence[ArmSummary], settled: Sequence[set[int]]
 ) -> tuple[Contrast, ...]:
+    outcome, margin = OUTCOMES[content["outcome"]], content["margin"]
+    asked, looks = content["contrasts"], _looks(content)
+    _, resolution = _tested(content, outcome)
     differences = []
     for one in asked:
         arm, baseline = arms[one["arm"]].values, arms[one["baseline"]].values
         shared = sorted(arm.keys() & baseline.keys())
         differences.append({block: arm[block] - baseline[block] for block in shared})
-    judged = judge(
-        [np.array(list(d.values())) for d in differences],
-        margin,
-        outcome.higher_is_better,
-        resolution,
-    )
+    better = outcome.higher_is_better
+    if len(looks.seeds) == 1:
+        values = [np.array(list(d.values())) for d in differences]
+        judged = judge(values, margin, better, resolution)
+    else:
+        complete = [settled[one["arm"]] & settled[one["baseline"]] for one in asked]
+        taken = [sum(blocks >= set(range(n)) for n in looks.seeds) for blocks in complete]
+        judged = judge_in_looks(differences, taken, looks, margin, better, resolution)
     return tuple(
         Contrast(
             arm=arms[one["arm"]].name,
@@ -143,6 +185,7 @@ def _contrasts(
             difference=found.paired.difference,
             low=found.paired.low,
             high=found.paired.high,
+            confidence=found.confidence,
             effect_size=found.paired.effect_size,
             superiority=(
                 found.paired.superiority
@@ -155,6 +198,8 @@ def _contrasts(
             p_equivalence=found.p_equivalence,
             verdict=found.verdict,
             seeds_needed=found.seeds_needed,
+            asked=found.looks[-1].seeds if found.looks else looks.seeds[0],
+            looks=found.looks,
         )
         for one, d, found in zip(asked, differences, judged, strict=True)
     )

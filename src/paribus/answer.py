@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from paribus.findings import ArmSummary, Contrast
-from paribus.stats.verdicts import FEWEST_SEEDS, Verdict
+from paribus.stats.verdicts import FEWEST_SEEDS, Looks, Verdict
 from paribus.study.outcomes import Outcome
 
 _MOST_GROUPS = 8  # comparisons told one by one; more are counted
+_DECIDED = ("better", "worse", "equivalent")
 
 
 def answer(
@@ -19,24 +19,23 @@ def answer(
     arms: Sequence[ArmSummary],
     outcome: Outcome,
     margin: float | None,
-    seeds: int,
 ) -> str:
     """Return the answer to a study's question in a few sentences."""
     missing = sum(arm.missing for arm in arms)
     if missing:
-        planned = len(arms) * seeds
+        planned = sum(arm.asked for arm in arms)
         begun = [one for one in contrasts if one.n]
         rest = [replace(arm, missing=0) for arm in arms]
         return (
             f"Not finished: {planned - missing} of {planned} runs are trained. So far: "
-            f"{answer(begun, rest, outcome, margin, seeds)}"
+            f"{answer(begun, rest, outcome, margin)}"
         )
-    lost = [arm.name for arm in arms if arm.diverged == seeds]
+    lost = [arm.name for arm in arms if arm.diverged == arm.asked]
     if lost and len(lost) < len(arms):
         start = f"{_listed(lost)} diverged with every seed."
-        rest = [arm for arm in arms if arm.diverged < seeds]
+        rest = [arm for arm in arms if arm.diverged < arm.asked]
         left = [one for one in contrasts if one.n]
-        return f"{start[:1].upper()}{start[1:]} {answer(left, rest, outcome, margin, seeds)}"
+        return f"{start[:1].upper()}{start[1:]} {answer(left, rest, outcome, margin)}"
     if not contrasts or all(one.verdict == "not comparable" for one in contrasts):
         return _best(arms, outcome)
     if all(one.verdict in ("pilot", "not comparable") for one in contrasts):
@@ -48,7 +47,7 @@ def answer(
     groups: dict[str, list[Contrast]] = defaultdict(list)
     for one in contrasts:
         groups[one.varies].append(one)
-    words = _Words(outcome, margin, seeds)
+    words = _Words(outcome, margin)
     if len(groups) > _MOST_GROUPS:
         told = [words.counts(contrasts)]
     else:
@@ -59,9 +58,8 @@ def answer(
 class _Words:
     """Sentences on contrasts, in the units of one outcome."""
 
-    def __init__(self, outcome: Outcome, margin: float | None, seeds: int):
+    def __init__(self, outcome: Outcome, margin: float | None):
         self.outcome = outcome
-        self.seeds = seeds
         self.unit = f" {outcome.difference_unit}" if outcome.difference_unit else ""
         within = f" within {outcome.show_margin(margin)}" if margin else ""
         self.verdicts: dict[Verdict, str] = {
@@ -102,16 +100,17 @@ class _Words:
 
     def _fewer(self, contrasts: Sequence[Contrast]) -> str:
         """Say where a comparison rests on fewer seeds than were asked for."""
-        fewest = min(one.n for one in contrasts)
-        if fewest >= self.seeds:
+        fewest = max(contrasts, key=lambda one: one.asked - one.n)
+        if fewest.n == fewest.asked:
             return ""
         which = "the" if len(contrasts) == 1 else "as few as"
-        return f", in {which} {fewest} of {self.seeds} seeds in which both arms finished"
+        return f", in {which} {fewest.n} of {fewest.asked} seeds in which both arms finished"
 
     def _case(self, one: Contrast, sized: bool, alone: bool) -> str:
         parts = [f"with {one.condition}"] if one.condition else []
         if sized:
-            interval = f"95 % CI {self.outcome.show(one.low)} to {self.outcome.show(one.high)}"
+            bounds = f"{self.outcome.show(one.low)} to {self.outcome.show(one.high)}"
+            interval = f"{100 * one.confidence:g} % CI {bounds}"
             size = f"{self.outcome.show_difference(one.difference)}{self.unit}"
             parts.append(f"({size}, {interval})" if alone else f"({size})")
         return " ".join(parts)
@@ -144,13 +143,18 @@ def notes(
     outcome: Outcome,
     margin: float | None,
     seeds: int,
+    looks: Looks | None,
     rows: int,
 ) -> list[str]:
     """Return how sure the answer is, what it holds for, and what went wrong."""
-    judged = sum(not math.isnan(one.p_adjusted) for one in contrasts)
+    judged = sum(one.n >= FEWEST_SEEDS for one in contrasts)
     part = outcome.name.partition("_")[0].replace("train", "training")
-    how = f"{seeds} seed{'s, ± their standard deviation' if seeds != 1 else ''}"
-    if judged:
+    fewest = min(arm.asked for arm in arms)
+    span = f"{fewest} to {seeds}" if fewest < seeds else f"{seeds}"
+    how = f"{span} seed{'s, ± their standard deviation' if seeds != 1 else ''}"
+    if looks:
+        how += f"; differences paired within seeds{_looked(looks, contrasts)}"
+    elif judged:
         how += (
             "; differences paired within seeds, 95 % t intervals each by itself, verdicts by Holm "
             f"over {len(contrasts)} contrast{'s' if len(contrasts) != 1 else ''}"
@@ -166,24 +170,50 @@ def notes(
     needed = [one.seeds_needed for one in contrasts if one.seeds_needed]
     if needed:
         told.append(
-            "To show a difference as large as the margin with 80 % chance, the contrasts that are "
-            f"not decided yet need {_span(needed)} seeds."
+            f"The contrasts that are not decided yet would need {_span(needed)} seeds in all, to "
+            "show with 80 % chance a difference as large as the margin, or that there is none: "
+            "`paribus run … --more` adds them."
         )
     for arm in arms:
         for count, what in ((arm.diverged, "diverged"), (arm.failed, "failed")):
             if count:
                 reasons = "; ".join(arm.reasons[:2])
-                told.append(f"{arm.name} {what} in {count} of {seeds} seeds: {reasons}.")
+                told.append(f"{arm.name} {what} in {count} of {arm.asked} seeds: {reasons}.")
     missing = sum(arm.missing for arm in arms)
     if missing:
         told.append(
-            f"{missing} of {len(arms) * seeds} runs are not trained yet: the same command goes on. "
+            f"{missing} of {sum(arm.asked for arm in arms)} runs are not trained yet: the same "
+            "command goes on. "
             "Until then the verdicts are not final."
         )
     uneven = [a for a in arms if a.values and a.diverged + a.failed]
     if uneven:
         told.append("Contrasts use only the seeds in which both arms finished.")
     return told
+
+
+def _looked(looks: Looks, contrasts: Sequence[Contrast]) -> str:
+    """Say at which looks the verdicts came, and what error they share."""
+    decided = Counter(one.asked for one in contrasts if one.verdict in _DECIDED)
+    when = [f"{count} after {seeds}" for seeds, count in sorted(decided.items())]
+    left = sum(one.verdict not in _DECIDED for one in contrasts)
+    told = f"{_listed(when)} seeds" if when else "none"
+    if left:
+        told += f", {left} not"
+    after = _listed([str(seeds) for seeds in looks.seeds])
+    if looks.planned:
+        return (
+            f"; looks planned after {after}, with 95 % repeated intervals; Lan and DeMets' "
+            "spending and Holm keep each kind of false claim at 5 % over all looks and contrasts. "
+            f"Decided: {told}"
+        )
+    errors = [f"{100 * looks.own_error(look):.3g}" for look in range(len(looks.seeds))]
+    spent = 100 * sum(looks.own_error(look) for look in range(len(looks.seeds)))
+    return (
+        f"; the study was extended: looks after {after} seeds, at {_listed(errors)} % in turn "
+        f"(Holm), which keeps each kind of false claim at {spent:.3g} % over all looks and "
+        f"contrasts. Decided: {told}"
+    )
 
 
 def _span(numbers: Sequence[int]) -> str:

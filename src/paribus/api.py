@@ -105,7 +105,7 @@ class Study:
             return Result(run_study(design, settings), design.key, settings.store)
         from paribus import screen
 
-        with screen.progress(make_plan(design, settings)) as watch:
+        with screen.progress() as watch:
             analysis = run_study(design, settings, watch=watch)
         return Result(analysis, design.key, settings.store)
 

@@ -32,7 +32,12 @@ DataName = Annotated[
     str | None, typer.Option("--data", help="A built-in data set, or a CSV, Parquet or NPZ file.")
 ]
 Target = Annotated[str | None, typer.Option(help="The column of the file to predict.")]
-Seeds = Annotated[int | None, typer.Option(help="Seeds (blocks): runs per arm.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|auto", help="Seeds (blocks): runs per arm; auto stops when all is decided."
+    ),
+]
 Margin = Annotated[
     float | None, typer.Option(help="The smallest difference that matters (0.01 = 1 point).")
 ]
@@ -90,6 +95,9 @@ def run(
     profile: Annotated[
         bool, typer.Option("--profile", help="Say and write where the time went.")
     ] = False,
+    more: Annotated[
+        bool, typer.Option("--more", help="Add the seeds that undecided contrasts need.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train what is missing of a study, and answer its question.
@@ -103,27 +111,37 @@ def run(
 
       paribus run optimizers --data mnist --seeds 20 --set train.epochs=3
 
-      paribus run optimizers --profile
+      paribus run optimizers --seeds auto
+
+      paribus run optimizers --more
 
       paribus run my-study.yaml --data table.csv --target price
     """
     from paribus import screen
     from paribus.profile import Profile
-    from paribus.run import make_plan, run_study
+    from paribus.run import extension, make_plan, run_study
 
     settings = _settings(store, workers, device, checkpoints, profile)
     overrides = _overrides(data, target, seeds, margin, set_)
     design = _design(study, overrides, data_root, settings)
+    while more and (needed := extension(design, settings)):
+        looks = list(design.spec.looks)
+        overrides |= {"seeds": needed, "extends": looks}
+        design = _design(study, overrides, data_root, settings)
+        if make_plan(design, settings).stacks:
+            break  # what is not finished goes on; what is, is extended once more
     plan = make_plan(design, settings)
     screen.headline(plan)
+    if more and not plan.to_train:
+        screen.err.print("Every contrast is decided: no seeds are added.")
     try:
-        with screen.progress(plan) as watch:
+        with screen.progress() as watch:
             spent = Profile()
             analysis = run_study(design, settings, _command(study, overrides), watch, spent)
     except KeyboardInterrupt:
-        kept = make_plan(design, settings).finished
+        left = make_plan(design, settings)
         screen.err.print(
-            f"Stopped. {kept} of {len(design.runs)} runs are kept: the same command goes on."
+            f"Stopped. {left.finished} of {len(left.runs)} runs are kept: the same command goes on."
         )
         raise typer.Exit(130) from None
     if json:
@@ -196,7 +214,7 @@ def studies(json: Json = False) -> None:
             {
                 "study": name,
                 "question": spec.question,
-                "runs": arms * spec.seeds,
+                "runs": arms * spec.blocks,
                 "data": spec.data.source,
                 "reference": spec.reference or "",
             }
@@ -404,13 +422,18 @@ def _settings(
 def _overrides(
     data: str | None,
     target: str | None,
-    seeds: int | None,
+    seeds: str | None,
     margin: float | None,
     set_: list[str] | None,
 ) -> dict[str, Any]:
     from paribus.study.source import parse_value
 
-    given = {"data.source": data, "data.target": target, "seeds": seeds, "margin": margin}
+    given = {
+        "data.source": data,
+        "data.target": target,
+        "seeds": seeds and parse_value(seeds),
+        "margin": margin,
+    }
     overrides = {path: value for path, value in given.items() if value is not None}
     for one in set_ or []:
         path, equals, value = one.partition("=")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from paribus.stats.verdicts import Verdict
+from paribus.stats.verdicts import Look, Looks, Verdict
 from paribus.study.confounds import Confound
 from paribus.study.outcomes import Outcome
 
@@ -26,6 +26,7 @@ class ArmSummary:
     diverged: int  # runs that diverged
     failed: int  # runs that failed
     missing: int  # runs that are not trained yet
+    asked: int  # seeds that it is trained with
     reasons: tuple[str, ...]  # distinct reasons of diverged and failed runs
     parameters: int  # trainable parameters
     architecture: str  # "784-500-10, relu, batch norm after the activation"
@@ -42,8 +43,9 @@ class Contrast:
     n: int  # paired seeds
     differences: Mapping[int, float]  # block -> arm - baseline
     difference: float  # mean difference; nan when n = 0
-    low: float  # 95 % t interval; nan when n < 2
+    low: float  # t interval; nan when n < 2
     high: float
+    confidence: float  # of the interval: 0.95, or more after a look that was not planned
     effect_size: float  # d of the paired differences (mean / sd)
     superiority: float  # share of pairs in which the arm has the better outcome, ties half
     p: float  # t-test, two-sided
@@ -51,7 +53,9 @@ class Contrast:
     p_adjusted: float  # Holm over the study's contrasts
     p_equivalence: float  # TOST against the margin, Holm-adjusted; nan without a margin
     verdict: Verdict
-    seeds_needed: int | None  # where inconclusive: for 80 % power to show one margin
+    seeds_needed: int | None  # where inconclusive: that would decide it with 80 % power
+    asked: int  # seeds after which it was judged, pairs that are missing included
+    looks: tuple[Look, ...]  # those that led to the verdict, where there was more than one
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Analysis:
     notes: tuple[str, ...]  # how sure, scope, what failed: sentences shown below the answer
     outcome: Outcome
     margin: float | None
-    seeds: int
+    seeds: int  # the most that any arm was trained with
+    looks: Looks | None  # where the study was looked at more than once
     factors: Mapping[str, tuple[str, ...]]  # factor -> its levels, in order
     arms: tuple[ArmSummary, ...]
     contrasts: tuple[Contrast, ...]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paribus.analysis import analyse
+from paribus.analysis import analyse, seeds_needed, undecided
 from paribus.data import Dataset
 from paribus.engines import stacked
 from paribus.engines.base import Record, Task
@@ -16,7 +16,7 @@ from paribus.findings import Analysis
 from paribus.profile import Profile
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
-from paribus.study.design import Design, EngineId, design
+from paribus.study.design import Design, EngineId, Run, design
 from paribus.study.plan import Plan, plan
 from paribus.study.spec import Spec
 from paribus.workers.cores import available_cores
@@ -55,7 +55,7 @@ class Settings:
         return self.store.parent / "checkpoints"
 
 
-Watch = Callable[[Record | EpochDone], None]
+Watch = Callable[[Plan | Record | EpochDone], None]
 
 
 def lay_out(spec: Spec, dataset: Dataset, settings: Settings) -> Design:
@@ -66,12 +66,15 @@ def lay_out(spec: Spec, dataset: Dataset, settings: Settings) -> Design:
 
 
 def make_plan(design: Design, settings: Settings) -> Plan:
-    """Return what is still to be trained and how; nothing is written."""
-    done: set[str] = set()
-    if settings.store.exists():
-        with Store(settings.store) as store:
-            done = _finished(store, [run.key for run in design.runs], settings)
-    return plan(design, done, _worker_count(design, settings))
+    """Return what is to be trained next and how; nothing is written."""
+    if not settings.store.exists():
+        return plan(design, set(), _worker_count(design, settings), next(_rounds(design)))
+    with Store(settings.store) as store:
+        for runs in _rounds(design, store):
+            found = plan(design, *_todo(design, runs, store, settings))
+            if found.stacks:
+                break
+        return found
 
 
 def run_study(
@@ -83,37 +86,88 @@ def run_study(
 ) -> Analysis:
     """Train what is not in the store yet, keeping every run as it finishes; then analyse.
 
-    `watch` is told every record and every finished epoch; `profile` learns where the time went.
+    `watch` is told the plan of every round, every record and every finished epoch; `profile` learns
+    where the time went.
     """
-    profile = profile or Profile()
     declared = declaration(design, command)
-    keys = [run.key for run in design.runs]
     with Store(settings.store, create=True) as store:
-        runs = ((run.block, run.arm, run.key) for run in design.runs)
-        store.add_study(design.key, design.spec.name, design.spec.question, declared, runs)
-        todo = plan(design, _finished(store, keys, settings), _worker_count(design, settings))
-        if todo.stacks:
-            where = environment(design.engine.device)
-            keep = settings.checkpoints
-            device, settle = design.engine.device, settings.profile
-            with (
-                profile.training(todo.workers),
-                LocalWorkers(todo.workers, design.dataset, device, keep, settle) as workers,
-            ):
-                try:
-                    for event in workers.run(todo.stacks, _still_wanted(store, settings)):
-                        if isinstance(event, StackDone):
-                            profile.add(event.seconds)
-                            continue
-                        if isinstance(event, Record):
-                            with profile.storing():
-                                _keep(event, store, where, design, settings)
-                        watch(event)
-                except KeyboardInterrupt:
-                    for record in workers.arrived():
-                        _keep(record, store, where, design, settings)
-                    raise
+        for runs in _rounds(design, store):
+            planned = ((run.block, run.arm, run.key) for run in runs)
+            store.add_study(design.key, design.spec.name, design.spec.question, declared, planned)
+            todo = plan(design, *_todo(design, runs, store, settings))
+            if todo.stacks:
+                watch(todo)
+                _train(todo, store, settings, watch, profile or Profile())
         return analyse(store, design.key)
+
+
+def extension(design: Design, settings: Settings) -> int | None:
+    """Return how many seeds the open contrasts of a finished study need; None where all is decided.
+
+    Raises InputError where it plans its looks by itself, or has not been run to its end.
+    """
+    spec = design.spec
+    if spec.seeds == "auto":
+        raise InputError(
+            f"seeds: auto adds seeds by itself, up to max_seeds ({spec.max_seeds}); to allow more, "
+            f"raise max_seeds before the first run"
+        )
+    if make_plan(design, settings).stacks:
+        raise InputError("run the study to its end before it gets more seeds")
+    if spec.margin is None:
+        raise InputError("more seeds need a margin, which says how small a difference matters")
+    with Store(settings.store) as store:
+        planned = [(run.block, run.arm, run.key) for run in list(_rounds(design, store))[-1]]
+        return seeds_needed(declaration(design, ""), store.runs(planned))
+
+
+def _rounds(design: Design, store: Store | None = None) -> Iterator[Sequence[Run]]:
+    """Yield the runs up to each look; from the second on only arms that are not decided get more.
+
+    The runs of a round must be in the store before the next one is asked for.
+    """
+    blocks, runs = 0, list[Run]()
+    arms = set(range(len(design.arms)))
+    for seeds in design.spec.looks:
+        runs += [r for r in design.runs if blocks <= r.block < seeds and r.arm in arms]
+        yield runs
+        blocks = seeds
+        if store is None or seeds == design.spec.blocks:
+            return
+        planned = ((run.block, run.arm, run.key) for run in runs)
+        arms &= undecided(declaration(design, ""), store.runs(planned))
+        if not arms:
+            return
+
+
+def _todo(
+    design: Design, runs: Sequence[Run], store: Store, settings: Settings
+) -> tuple[set[str], int, Sequence[Run]]:
+    done = _finished(store, [run.key for run in runs], settings)
+    return done, _worker_count(design, settings), runs
+
+
+def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile) -> None:
+    design = todo.design
+    device, settle = design.engine.device, settings.profile
+    where = environment(device)
+    with (
+        profile.training(todo.workers),
+        LocalWorkers(todo.workers, design.dataset, device, settings.checkpoints, settle) as workers,
+    ):
+        try:
+            for event in workers.run(todo.stacks, _still_wanted(store, settings)):
+                if isinstance(event, StackDone):
+                    profile.add(event.seconds)
+                    continue
+                if isinstance(event, Record):
+                    with profile.storing():
+                        _keep(event, store, where, design, settings)
+                watch(event)
+        except KeyboardInterrupt:
+            for record in workers.arrived():
+                _keep(record, store, where, design, settings)
+            raise
 
 
 def _keep(

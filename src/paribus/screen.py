@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -44,12 +45,10 @@ err = Console(stderr=True, highlight=False, markup=False)
 
 
 @contextmanager
-def progress(plan: Plan) -> Iterator[Watch]:
+def progress() -> Iterator[Watch]:
     """Show runs done, share of all epochs and time left on a terminal; yield what to tell it."""
-    epochs = {task.key: task.config.train.epochs for stack in plan.stacks for task in stack}
-    total = sum(epochs.values())
-    already, planned = plan.finished, len(plan.design.runs)
     bar = Progress(
+        TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[runs]} · {task.completed:.0f}/{task.total:.0f} epochs"),
         TimeElapsedColumn(),
@@ -57,23 +56,47 @@ def progress(plan: Plan) -> Iterator[Watch]:
         TimeRemainingColumn(),
         console=err,
         transient=True,
-        disable=not err.is_terminal or not total,
+        disable=not err.is_terminal,
     )
     with bar:
-        task = bar.add_task("training", total=total, runs=f"{already}/{planned} runs")
-        seen = {"runs": 0, "epochs": 0}
+        yield _Shown(bar).watch
 
-        def watch(event: Record | EpochDone) -> None:
-            if isinstance(event, EpochDone):
-                seen["epochs"] += event.runs
-            else:
-                seen["runs"] += 1
+
+class _Shown:
+    """A bar that starts anew with each round of a study that is looked at several times."""
+
+    def __init__(self, bar: Progress):
+        self.bar = bar
+        self.task: TaskID | None = None
+
+    def watch(self, event: Plan | Record | EpochDone) -> None:
+        match event:
+            case Plan():
+                self._start(event)
+            case EpochDone():
+                self.done_epochs += event.runs
+            case Record():
+                self.done += 1
                 if event.status == "failed":
-                    seen["epochs"] += epochs.get(event.key, 0)
-            runs = f"{min(already + seen['runs'], planned)}/{planned} runs"
-            bar.update(task, completed=min(seen["epochs"], total), runs=runs)
+                    self.done_epochs += self.epochs.get(event.key, 0)
+        if self.task is not None:
+            completed = min(self.done_epochs, sum(self.epochs.values()))
+            self.bar.update(self.task, completed=completed, runs=self._runs())
 
-        yield watch
+    def _start(self, plan: Plan) -> None:
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+            self.task = None
+        self.epochs = {task.key: task.config.train.epochs for s in plan.stacks for task in s}
+        self.done, self.done_epochs, self.planned = plan.finished, 0, len(plan.runs)
+        if self.epochs:
+            looks, last = plan.design.spec.looks, max(run.block for run in plan.runs) + 1
+            look = f"look {looks.index(last) + 1} of {len(looks)}" if len(looks) > 1 else ""
+            total = sum(self.epochs.values())
+            self.task = self.bar.add_task(look, total=total, runs=self._runs())
+
+    def _runs(self) -> str:
+        return f"{min(self.done, self.planned)}/{self.planned} runs"
 
 
 def headline(plan: Plan) -> None:
@@ -94,9 +117,12 @@ def headline(plan: Plan) -> None:
 
 
 def _size(plan: Plan) -> str:
-    arms, seeds = len(plan.design.arms), plan.design.spec.seeds
-    runs = _count(len(plan.design.runs), "run")
-    return f"{_count(arms, 'arm')} × {_count(seeds, 'seed')} = {runs}"
+    arms, spec = len(plan.design.arms), plan.design.spec
+    if len(spec.looks) == 1:
+        runs = _count(len(plan.design.runs), "run")
+        return f"{_count(arms, 'arm')} × {_count(spec.blocks, 'seed')} = {runs}"
+    looks = f"{', '.join(map(str, spec.looks[:-1]))} and {spec.looks[-1]}"
+    return f"{_count(arms, 'arm')}, judged after {looks} seeds until each contrast is decided"
 
 
 def _count(number: int, thing: str) -> str:
@@ -171,7 +197,8 @@ def plan_record(plan: Plan) -> dict[str, Any]:
             for a in design.arms
         ],
         "seeds": design.spec.seeds,
-        "runs": len(design.runs),
+        "looks": design.spec.looks,
+        "runs": len(plan.runs),
         "finished": plan.finished,
         "to_train": plan.to_train,
         "stacks": [len(stack) for stack in plan.stacks],

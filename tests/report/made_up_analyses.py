@@ -57,6 +57,7 @@ def made_up(
         outcome=OUTCOMES[outcome],
         margin=margin,
         seeds=seeds,
+        looks=None,
         factors={factor: tuple(levels) for factor, levels in factors.items()},
         arms=tuple(arms),
         contrasts=tuple(
@@ -98,6 +99,7 @@ def _arm(levels: Levels, final: np.ndarray, lost: list[bool]) -> ArmSummary:
         diverged=sum(lost),
         failed=0,
         missing=0,
+        asked=len(lost),
         reasons=("the loss was not finite in epoch 2",) if any(lost) else (),
         parameters=397_510 + 1000 * (levels.get("batch norm") == "yes"),
         architecture="784-500-10, relu"
@@ -178,6 +180,9 @@ def _contrast(
         superiority=float(((ahead > 0) + 0.5 * (ahead == 0)).mean()) if n else NAN,
         verdict=verdict,
         seeds_needed=needed,
+        confidence=0.95,
+        asked=n,
+        looks=(),
         **numbers,
     )  # fmt: skip
 

@@ -58,11 +58,11 @@ def test_an_effect_size_without_spread_is_infinite() -> None:
 
 def test_the_status_counts_what_went_wrong_and_gives_the_reasons(study: Analysis) -> None:
     arm = replace(study.arms[0], diverged=3, missing=1, reasons=("loss not finite", "killed"))
-    assert wording.status(arm, 10) == (
+    assert wording.status(arm) == (
         "diverged in 3 of 10 seeds, not trained yet in 1 of 10 seeds: loss not finite; killed"
     )
-    assert wording.troubles(arm, 10) == "diverged 3/10, missing 1/10"
-    assert wording.status(study.arms[0], 10) == "complete"
+    assert wording.troubles(arm) == "diverged 3/10, missing 1/10"
+    assert wording.status(study.arms[0]) == "complete"
 
 
 @given(st.text(st.characters(), max_size=50))

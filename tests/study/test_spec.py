@@ -58,7 +58,7 @@ def test_five_mistakes_are_reported_in_one_message_with_lines_and_spellings(tmp_
     ("values", "expected"),
     [
         ({"seeds": 0}, "seeds must be at least 1 (got 0)"),
-        ({"seeds": 2.5}, "seeds must be a whole number (got 2.5)"),
+        ({"seeds": 2.5}, "seeds must be a whole number, or auto (got 2.5)"),
         ({"margin": 0}, "margin must be more than 0 (got 0)"),
         ({"margin": float("nan")}, "margin must be a finite number (got nan)"),
         (
@@ -222,7 +222,7 @@ def test_any_values_are_a_study_or_an_error_of_ours(values: object) -> None:
 
 def test_numbers_are_read_as_they_look(tmp_path: Path) -> None:
     for text in ("010", "1:30", "2026-01-01"):
-        with pytest.raises(SpecError, match=f"must be a whole number .got {text}."):
+        with pytest.raises(SpecError, match=f"must be a whole number, or auto .got {text}."):
             load(write(tmp_path, f"question: a\nseeds: {text}"))
 
 

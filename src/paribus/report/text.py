@@ -87,7 +87,7 @@ def _arm_columns(analysis: Analysis) -> list[_Column]:
     ] or [_Column("arm", False, tuple(arm.name for arm in arms))]
     heading = wording.labelled(outcome.label, outcome.unit)
     columns.append(_Column(heading, True, tuple(wording.mean_and_sd(outcome, a) for a in arms)))
-    troubles = tuple(wording.troubles(arm, analysis.seeds) for arm in arms)
+    troubles = tuple(wording.troubles(arm) for arm in arms)
     if any(troubles):
         columns.append(_Column("runs", False, troubles))
     return columns

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 
 from paribus.findings import Analysis, ArmSummary, Contrast
+from paribus.stats.paired import Paired
 from paribus.study.outcomes import Outcome
 
 NOTHING = "–"
@@ -63,7 +64,7 @@ def mean_interval(outcome: Outcome, arm: ArmSummary) -> str:
     return _interval(number(outcome, arm.low), number(outcome, arm.high))
 
 
-def difference_interval(outcome: Outcome, contrast: Contrast) -> str:
+def difference_interval(outcome: Outcome, contrast: Contrast | Paired) -> str:
     """Return '[14.10, 14.78]', without plus signs, or a dash."""
     return _interval(number(outcome, contrast.low), number(outcome, contrast.high))
 
@@ -72,7 +73,7 @@ def _interval(low: str, high: str) -> str:
     return NOTHING if NOTHING in (low, high) else f"[{low}, {high}]"
 
 
-def difference(outcome: Outcome, contrast: Contrast) -> str:
+def difference(outcome: Outcome, contrast: Contrast | Paired) -> str:
     """Return '+14.44 [14.10, 14.78]'; without the interval where there is none."""
     interval = difference_interval(outcome, contrast)
     shown = signed(outcome, contrast.difference)
@@ -86,6 +87,11 @@ def probability(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def level(value: float) -> str:
+    """Return a nominal level to two digits, '<1e-6' below that."""
+    return "<1e-6" if value < 1e-6 else f"{value:.2g}"
+
+
 def decimal(value: float, decimals: int = 2) -> str:
     """Return a plain number to some decimals, ∞ where it has no bound, a dash for nan."""
     if math.isnan(value):
@@ -95,20 +101,20 @@ def decimal(value: float, decimals: int = 2) -> str:
     return f"{value:.{decimals}f}" if abs(value) < _LARGEST_IN_FULL else f"{value:.3g}"
 
 
-def troubles(arm: ArmSummary, seeds: int) -> str:
+def troubles(arm: ArmSummary) -> str:
     """Return 'diverged 3/10, missing 1/10', or nothing where all runs finished."""
     counts = (("diverged", arm.diverged), ("failed", arm.failed), ("missing", arm.missing))
-    return ", ".join(f"{word} {count}/{seeds}" for word, count in counts if count)
+    return ", ".join(f"{word} {count}/{arm.asked}" for word, count in counts if count)
 
 
-def status(arm: ArmSummary, seeds: int) -> str:
+def status(arm: ArmSummary) -> str:
     """Return a sentence on how the arm's runs ended, with the reasons of those that did not."""
     counts = (
         ("diverged in", arm.diverged),
         ("failed in", arm.failed),
         ("not trained yet in", arm.missing),
     )
-    parts = [f"{words} {count} of {seeds} seeds" for words, count in counts if count]
+    parts = [f"{words} {count} of {arm.asked} seeds" for words, count in counts if count]
     if not parts:
         return "complete"
     because = f": {'; '.join(arm.reasons)}" if arm.reasons else ""

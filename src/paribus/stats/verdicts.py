@@ -9,14 +9,15 @@ error of each kind of claim over all contrasts of one question.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from paribus.stats.paired import Paired, holm, paired, sign_flips, tost
-from paribus.stats.power import seeds_needed
+from paribus.stats.power import seeds_for_equivalence, seeds_needed
+from paribus.stats.sequential import Decision, decide, levels, repeated_interval
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "pilot", "not comparable"]
 
@@ -25,15 +26,49 @@ FEWEST_SEEDS = 6
 """Below this many paired seeds there is no verdict, only a pilot."""
 
 
+EXTENSION = ALPHA / 4
+"""Family-wise error of the first look after one that had spent all of ALPHA; half as much for each
+look after that. All looks together keep 1.5 times ALPHA, by the sum of their errors."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The numbers of seeds after which a study is judged, in increasing order.
+
+    Looks that were `planned` share one error of 5 % (see `sequential`). Others came about one by
+    one: the first spent 5 %, and each that followed has a smaller error of its own.
+    """
+
+    seeds: tuple[int, ...]
+    planned: bool = False
+
+    def own_error(self, look: int) -> float:
+        """Return the family-wise error of a look that was not planned."""
+        return ALPHA if look == 0 else EXTENSION / 2 ** (look - 1)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one contrast looked like after so many seeds; p-values and intervals are its own."""
+
+    seeds: int
+    paired: Paired  # with the interval that holds at this look
+    level: float  # that p must not exceed to be better or worse
+    p_equivalence: float  # nan without a margin
+    level_equivalence: float
+
+
 @dataclass(frozen=True)
 class Judged:
     """The verdict on one contrast, with the p-values it rests on."""
 
     paired: Paired
-    p_adjusted: float  # Holm over the question's contrasts
-    p_equivalence: float  # TOST, Holm over the question's contrasts; nan without a margin
+    p_adjusted: float  # Holm over the question's contrasts; nan where looks were planned
+    p_equivalence: float  # TOST, likewise; nan without a margin
     verdict: Verdict
-    seeds_needed: int | None  # where inconclusive: for 80 % power to show one margin
+    seeds_needed: int | None  # where inconclusive: see `_needed`
+    looks: tuple[Look, ...] = ()  # those taken, where there is more than one
+    confidence: float = 0.95  # of the interval
 
 
 def judge(
@@ -67,16 +102,125 @@ def judge(
     p_same = [math.nan] * len(found)
     if margin is not None and testable:
         p_same = corrected(tost(d, margin) for d in differences)
-    family = max(1, len(found))
     judged = []
     for d, one, p_adjusted, p_equivalence in zip(differences, found, p, p_same, strict=True):
         verdict = _verdict(one, p_adjusted, p_equivalence, higher_is_better)
         needed = None
         if verdict == "inconclusive" and margin is not None:
-            needed = seeds_needed(float(np.std(d, ddof=1)), margin, ALPHA / family)
-            needed = max(needed, one.n + 1) if needed else None
+            needed = _needed(d, margin, EXTENSION / len(found))
         judged.append(Judged(one, p_adjusted, p_equivalence, verdict, needed))
     return judged
+
+
+def judge_in_looks(
+    pairs: Sequence[Mapping[int, float]],
+    taken: Sequence[int],
+    looks: Looks,
+    margin: float | None,
+    higher_is_better: bool,
+    resolution: float = 0.0,
+) -> list[Judged]:
+    """Judge contrasts that were looked at several times, each until it was decided.
+
+    `pairs` maps the seeds of each contrast (counted from 0) to their paired differences, missing
+    ones left out; `taken` is the number of looks that its runs are complete for. A contrast keeps
+    the verdict of the look that decided it, and its numbers are those of that look. Planned looks
+    share one error (Holm within a group-sequential test); the interval is the repeated one at 95 %,
+    each contrast by itself. Looks that were not planned are judged by Holm over what was not
+    decided before, each with its own error, and the interval has one minus that error.
+    """
+    count = max(taken, default=0)
+    testable = margin is not None and margin >= resolution
+    at = [[_until(one, n) for one in pairs] for n in looks.seeds[:count]]
+    seen = [[paired(d, flip) for d, flip in zip(row, sign_flips(row), strict=True)] for row in at]
+    same = [[tost(d, margin) if margin and testable else math.nan for d in row] for row in at]
+
+    def decided(values: list[list[float]], sides: int) -> list[list[Decision]]:
+        """Return for every look what is decided by then."""
+        p_values = [
+            np.array(
+                [
+                    p if look < n and len(d) >= FEWEST_SEEDS else math.nan
+                    for p, n, d in zip(values[look], taken, at[look], strict=True)
+                ]
+            )
+            for look in range(count)
+        ]
+        if not looks.planned:
+            return _one_by_one(p_values, looks)
+        return [decide(p_values[: k + 1], looks.seeds, ALPHA, sides=sides) for k in range(count)]
+
+    different = decided([[one.p for one in row] for row in seen], 2)
+    alike = decided(same, 1)
+    if looks.planned:
+        widths = levels(looks.seeds, ALPHA).tolist()
+    else:
+        widths = [looks.own_error(look) for look in range(count)]
+
+    def judged(i: int) -> Judged:
+        if not taken[i]:
+            return Judged(paired(np.empty(0)), math.nan, math.nan, "not comparable", None)
+        last = taken[i] - 1
+        ends = (alike[last][i].look, different[last][i].look)
+        end = min((look for look in ends if look is not None), default=last)
+        told = tuple(
+            Look(
+                looks.seeds[look],
+                _with_interval(seen[look][i], at[look][i], widths[look]),
+                different[look][i].level,
+                same[look][i],
+                alike[look][i].level,
+            )
+            for look in range(end + 1)
+        )
+        one = told[-1].paired
+        p = 0.0 if ends[1] == end else 1.0
+        verdict = _verdict(one, p, 0.0 if ends[0] == end else 1.0, higher_is_better)
+        needed = None
+        if verdict == "inconclusive" and margin is not None and not looks.planned:
+            needed = _needed(at[end][i], margin, looks.own_error(taken[i]) / len(pairs))
+        confidence = 0.95 if looks.planned else 1 - widths[end]
+        return Judged(one, math.nan, same[end][i], verdict, needed, told, confidence)
+
+    return [judged(i) for i in range(len(pairs))]
+
+
+def _with_interval(one: Paired, differences: np.ndarray, level: float) -> Paired:
+    if one.n < 2:
+        return one
+    low, high = repeated_interval(differences, level)
+    return replace(one, low=low, high=high)
+
+
+def _until(pairs: Mapping[int, float], seeds: int) -> np.ndarray:
+    return np.array([d for block, d in sorted(pairs.items()) if block < seeds])
+
+
+def _one_by_one(p_values: Sequence[np.ndarray], looks: Looks) -> list[list[Decision]]:
+    """Decide by Holm at each look over what no look before it has rejected."""
+    found: list[list[Decision]] = []
+    rejected: dict[int, int] = {}
+    for look, row in enumerate(p_values):
+        error = looks.own_error(look)
+        left = [i for i in range(len(row)) if i not in rejected]
+        adjusted = holm(np.nan_to_num(row[left], nan=1.0))
+        rejected |= {i: look for i, p in zip(left, adjusted, strict=True) if p < error}
+        level = error / max(1, len(row) - len(rejected))
+        found.append([Decision(rejected.get(i), level) for i in range(len(row))])
+    return found
+
+
+def _needed(differences: np.ndarray, margin: float, alpha: float) -> int | None:
+    """Return the seeds that would probably decide a contrast, or None where that is not known.
+
+    With 80 % power either way: to find a difference as large as the margin, and to show
+    equivalence where there is none.
+    """
+    sd = float(np.std(differences, ddof=1))
+    either = (seeds_needed(sd, margin, alpha), seeds_for_equivalence(sd, margin, alpha))
+    if None in either:
+        return None
+    return max(*(n for n in either if n), len(differences) + 1)
 
 
 def _verdict(

@@ -183,6 +183,20 @@ class Store:
             finally:
                 self._db.execute("COMMIT")
 
+    def runs(self, planned: Iterable[tuple[int, int, str]]) -> list[StoredRun]:
+        """Return planned runs (block, arm, run key), with what became of those that have a row."""
+        wanted = list(planned)
+        self.statuses(key for *_, key in wanted)
+        with self._explained():
+            rows = self._db.execute(
+                "SELECT key, status, reason, metrics, finished FROM asked JOIN runs USING (key)"
+            ).fetchall()
+        found = {
+            key: (status, reason, json.loads(m), when) for key, status, reason, m, when in rows
+        }
+        nothing: tuple[None, str, dict[str, float], None] = (None, "", {}, None)
+        return [StoredRun(arm, block, key, *found.get(key, nothing)) for block, arm, key in wanted]
+
     def studies(self) -> list[StudyRow]:
         """Return all studies, the newest first."""
         with self._explained():

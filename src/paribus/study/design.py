@@ -72,7 +72,7 @@ class Design:
         stems = [self._stem(arm) for arm in self.arms]
         return tuple(
             Run(hashlib.sha256(f"{stem}|{block}".encode()).hexdigest()[:32], arm, block)
-            for block in range(self.spec.seeds)
+            for block in range(self.spec.blocks)
             for arm, stem in enumerate(stems)
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -14,7 +14,7 @@ import psutil
 from paribus.engines.base import Task
 from paribus.errors import RunError
 from paribus.study.confounds import Confound, find
-from paribus.study.design import Design
+from paribus.study.design import Design, Run
 from paribus.study.rows import split_rows
 from paribus.workers.cores import cache_bytes
 
@@ -44,11 +44,12 @@ class Group:
 class Plan:
     """A study laid out on this machine.
 
-    `stacks` holds the tasks that are still to be trained; `seconds` and `bytes` estimate what they
-    take, all workers together.
+    `runs` are those up to the next look, `stacks` holds the tasks among them that are still to be
+    trained; `seconds` and `bytes` estimate what these take, all workers together.
     """
 
     design: Design
+    runs: tuple[Run, ...]
     groups: tuple[Group, ...]
     stacks: tuple[list[Task], ...]
     workers: int
@@ -59,7 +60,7 @@ class Plan:
     def __repr__(self) -> str:
         names = ", ".join(one.name for one in self.confounds if not one.accepted)
         return (
-            f"Plan({self.to_train} of {len(self.design.runs)} runs to train in {len(self.stacks)} "
+            f"Plan({self.to_train} of {len(self.runs)} runs to train in {len(self.stacks)} "
             f"stacks on {self.workers} workers, about {self.seconds:.0f} s"
             f"{f'; may be confounded: {names}' if names else ''})"
         )
@@ -75,13 +76,16 @@ class Plan:
         return sum(map(len, self.stacks))
 
 
-def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
-    """Cut the unfinished runs of a design into stacks for a number of workers.
+def plan(
+    design: Design, finished: Collection[str], workers: int, runs: Sequence[Run] | None = None
+) -> Plan:
+    """Cut the unfinished runs of a design, or some of them, into stacks for a number of workers.
 
     Arms that are the same run are trained once. Raises RunError where not even one member fits
     into the memory that is free.
     """
-    tasks = _tasks(design, finished)
+    runs = design.runs if runs is None else tuple(runs)
+    tasks = _tasks(design, runs, finished)
     groups: dict[Hashable, list[Task]] = defaultdict(list)
     for task in tasks:
         groups[_signature(task)].append(task)
@@ -117,18 +121,19 @@ def plan(design: Design, finished: Collection[str], workers: int) -> Plan:
     used = min(workers, len(stacks))
     return Plan(
         design,
+        runs,
         tuple(described),
         tuple(stacks),
         used,
-        sum(run.key in finished for run in design.runs),
+        sum(run.key in finished for run in runs),
         _START_SECONDS + seconds / used if used else 0.0,
         used * (_WORKER_BYTES + dataset_bytes + largest),
     )
 
 
-def _tasks(design: Design, finished: Collection[str]) -> list[Task]:
+def _tasks(design: Design, runs: Sequence[Run], finished: Collection[str]) -> list[Task]:
     tasks = {}
-    for run in design.runs:
+    for run in runs:
         if run.key not in finished:
             arm = design.arms[run.arm]
             tasks[run.key] = Task(run.key, arm.config, arm.network, design.spec.seed, run.block)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from paribus.errors import SpecError, nearest
+from paribus.stats.sequential import looks
 from paribus.study.config import Config, Number, Text, Whole
 from paribus.study.factors import Factor, level_label, read_factor
 from paribus.study.outcomes import OUTCOMES
@@ -38,6 +39,18 @@ ConfoundName = Literal[
 """What a study may be warned of, and may accept (see study/confounds.py)."""
 
 
+def _check_seeds(value: Any) -> Any:
+    if value == "auto":
+        return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number, or auto")
+    if value < 1:
+        raise ValueError("must be at least 1")
+    if value > 100_000:
+        raise ValueError("must be at most 100000")
+    return value
+
+
 class Spec(Config):
     """A whole study; the sections data, model, train and evaluate are its controls."""
 
@@ -47,7 +60,15 @@ class Spec(Config):
     factors: dict[str, list[Any] | dict[str, Any]] = Field(
         {}, description="what the arms differ in: dotted path -> levels, or name -> named levels"
     )
-    seeds: Whole = Field(10, ge=1, le=100_000, description="blocks: one run per arm and seed")
+    seeds: Annotated[int | Literal["auto"], BeforeValidator(_check_seeds)] = Field(
+        10,
+        description="blocks: one run per arm and seed; auto trains more of them, look by look, "
+        "until every contrast is decided",
+    )
+    max_seeds: Whole = Field(30, ge=7, le=2000, description="with `seeds: auto`, the most")
+    extends: list[Annotated[Whole, Field(ge=1, le=100_000)]] = Field(
+        [], description="fewer seeds, after which the study was judged before: see run --more"
+    )
     seed: Whole = Field(0, ge=0, description="the root of all random numbers")
     outcome: Text | None = Field(None, description="by default test_accuracy or test_rmse")
     margin: Number | None = Field(None, gt=0, description="the smallest difference that matters")
@@ -71,6 +92,16 @@ class Spec(Config):
     def arms_differ_in(self) -> tuple[Factor, ...]:
         """The factors, read and checked."""
         return self._factors
+
+    @property
+    def blocks(self) -> int:
+        """The number of seeds, the most where it is open."""
+        return self.max_seeds if self.seeds == "auto" else self.seeds
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds after which the study is judged, the last being all of them."""
+        return looks(self.max_seeds) if self.seeds == "auto" else (*self.extends, self.blocks)
 
     @property
     def baselines(self) -> list[dict[str, str]]:
@@ -278,6 +309,7 @@ def _check_judgement(
     if isinstance(outcome, str) and outcome not in OUTCOMES:
         hint = nearest(outcome, list(OUTCOMES)) or f"; known are {', '.join(OUTCOMES)}"
         report(f"outcome {outcome} is not known{hint}{source.where(('outcome',))}")
+    _check_seeds_and_looks(source.values, factors, source, report)
     given = source.values.get("baseline")
     complete = isinstance(source.values.get("factors", {}), dict) and len(factors) == len(
         source.values.get("factors", {})
@@ -297,6 +329,31 @@ def _check_judgement(
                     f"baseline: {key} has no level {show(level)} (its levels are "
                     f"{', '.join(labels)}){place}"
                 )
+
+
+def _check_seeds_and_looks(
+    values: Mapping[str, Any],
+    factors: Sequence[Factor],
+    source: Source,
+    report: Callable[[str], None],
+) -> None:
+    seeds, extends = values.get("seeds", 10), values.get("extends", [])
+    if seeds == "auto" and not values.get("factors"):
+        report(
+            "seeds: auto needs factors: it stops when every contrast is decided, and one arm has "
+            f"none{source.where(('seeds',))}"
+        )
+    if seeds != "auto" and "max_seeds" in values:
+        report(f"max_seeds needs seeds: auto{source.where(('max_seeds',))}")
+    if not extends or not isinstance(extends, list):
+        return
+    place = source.where(("extends",))
+    if seeds == "auto":
+        report(f"extends does not go with seeds: auto, whose looks are planned{place}")
+    elif all(type(n) is int for n in (*extends, seeds)) and (
+        [*extends, seeds] != sorted({*extends, seeds})
+    ):
+        report(f"extends must be increasing numbers below seeds (got {show(extends)}){place}")
 
 
 def _factor_named(factors: Sequence[Factor], name: str) -> Factor | None:
