@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn import metrics
 from sklearn.datasets import load_iris
 
 import paribus
+from paribus.data import fit_scaling
+from paribus.study.rows import split_rows
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +64,72 @@ def test_what_is_logged_per_step_can_be_had(tmp_path: Path) -> None:
     assert list(steps["step"]) == [4, 8, 12, 16, 20]  # 2 epochs of 10 batches
     assert steps["value"].iloc[-1] < steps["value"].iloc[0]
     assert not result.curves["metric"].str.startswith("step_").any()
+
+
+def test_metrics_of_classes_equal_scikit_learns_on_the_exported_models(tmp_path: Path) -> None:
+    study = paribus.Study(
+        "Do class weights help the rare digits?",
+        data={"source": "digits", "validation": 0.1, "subsample": {"8": 0.1, "9": 0.2}},
+        model={"hidden": [12]},
+        train={"epochs": 4, "learning_rate": 0.005},
+        factors={"data.class_weights": ["none", "balanced"]},
+        outcome="test_balanced_accuracy",
+        seeds=2,
+    )
+    store = tmp_path / "s.sqlite"
+    result = study.run(store=store, workers=1, checkpoints=True, progress=False)
+    assert "The best mean" in result.answer
+    dataset, spec = study.dataset, study.spec
+    split = split_rows(dataset, spec.data, spec.seed)
+    x = torch.from_numpy(fit_scaling(dataset, split.train, "unit").apply(dataset.features))
+    for part, rows in (("test", split.test), ("validation", split.validation)):
+        y, matrices, recalls = dataset.targets[rows], [], []
+        for run in result.runs.itertuples():
+            module = paribus.load_model(tmp_path / "checkpoints" / f"{run.run}.safetensors")
+            with torch.no_grad():
+                shares = torch.softmax(module(x[rows]).double(), 1).numpy()
+            predicted = shares.argmax(1)
+            expected = {
+                "accuracy": metrics.accuracy_score(y, predicted),
+                "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted),
+                "macro_f1": metrics.f1_score(y, predicted, average="macro"),
+                "log_loss": metrics.log_loss(y, shares),
+            }
+            for name, value in expected.items():
+                assert getattr(run, f"{part}_{name}") == pytest.approx(value, rel=1e-5), name
+            matrices.append(metrics.confusion_matrix(y, predicted))
+            recalls.append(metrics.recall_score(y, predicted, average=None))
+        for arm, seeds in (("class weights none", slice(0, 2)), ("balanced", slice(2, 4))):
+            found = result.confusion(arm, part)
+            np.testing.assert_array_equal(found, sum(matrices[seeds]))
+            assert list(found.index) == list(found.columns) == list(dataset.classes)
+            recall = result.recall(part).query("arm == @arm").set_index("class")
+            np.testing.assert_allclose(recall["mean"], np.mean(recalls[seeds], 0))
+            np.testing.assert_allclose(recall["sd"], np.std(recalls[seeds], 0, ddof=1), atol=1e-9)
+            assert set(recall["n"]) == {2}
+    with pytest.raises(paribus.StoreError, match=r"no arm balancd \(did you mean balanced\?\)"):
+        result.confusion("balancd")
+
+
+def test_a_numeric_target_has_no_confusion_matrix(tmp_path: Path) -> None:
+    study = paribus.Study("?", data="diabetes", train={"epochs": 1}, outcome="test_mae", seeds=1)
+    result = study.run(store=tmp_path / "s.sqlite", workers=1, progress=False)
+    assert "test MAE" in result.answer
+    assert result.recall().empty
+    with pytest.raises(paribus.StoreError, match="no run of the model has a confusion matrix"):
+        result.confusion("the model")
+
+
+def test_runs_that_lack_the_outcome_are_told(tmp_path: Path) -> None:
+    """As those of a store that was written before the outcome was recorded."""
+    settings = {"data": "breast-cancer", "train": {"epochs": 1}, "seeds": 2}
+    store = tmp_path / "s.sqlite"
+    paribus.Study("?", **settings).run(store=store, workers=1, progress=False)
+    with sqlite3.connect(store) as db:
+        db.execute("UPDATE runs SET metrics = json_remove(metrics, '$.test_ece')")
+    study = paribus.Study("?", **settings, outcome="test_ece")
+    result = study.run(store=store, workers=1, progress=False)
+    assert any("2 runs are from an earlier Paribus" in note for note in result.analysis.notes)
 
 
 def test_a_built_in_study_is_loaded_with_other_settings() -> None:

@@ -51,9 +51,17 @@ def test_a_study_is_trained_judged_and_kept(tmp_path: Path) -> None:
     assert contrast.verdict == "better"
     assert contrast.difference == pytest.approx(analysis.arms[1].mean - analysis.arms[0].mean)
     assert analysis.answer.startswith("Adam against sgd: better (+")
-    metrics = set(analysis.curves["metric"])
-    assert metrics == {"train_loss", "train_accuracy", "test_loss", "test_accuracy"}
-    assert len(analysis.curves) == 2 * 6 * 4 * 3
+    assert set(analysis.curves["metric"]) == {
+        "train_loss",
+        "train_accuracy",
+        "test_loss",
+        "test_accuracy",
+        "test_balanced_accuracy",
+        "test_macro_f1",
+        "test_log_loss",
+        "test_ece",
+    }
+    assert len(analysis.curves) == 2 * 6 * 8 * 3
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

@@ -79,6 +79,12 @@ def _cautions(
             "Tested in training mode, as evaluate.mode asks: dropout was active and batch "
             "normalisation used the test batch."
         )
+    lacking = sum(r.status == "done" and outcome.name not in r.metrics for r in study.runs)
+    if lacking:
+        yield (
+            f"{lacking} runs are from an earlier Paribus, which did not record the "
+            f"{outcome.label}: name another --store to train them again."
+        )
     if len(study.environments) > 1:
         yield f"The runs were trained in {len(study.environments)} different environments."
 
@@ -152,7 +158,9 @@ def _tested(content: Mapping[str, Any], outcome: Outcome) -> tuple[int, float]:
     """Return on how many rows the outcome was measured, and its smallest step."""
     part = outcome.name.partition("_")[0].replace("train", "training")
     rows = int(str(content["data"][f"{part} rows"]).partition(" ")[0].replace(",", ""))
-    return rows, 1 / rows if outcome.name.endswith("_accuracy") else 0.0
+    # Of balanced accuracy and macro F1 it is what one row is worth on average.
+    counted = outcome.name.endswith(("_accuracy", "_macro_f1"))
+    return rows, 1 / rows if counted else 0.0
 
 
 def _contrasts(

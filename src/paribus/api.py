@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from paribus.analysis import curve_table
+from paribus.class_tables import confusion, recall
 from paribus.data import Dataset, from_frame
 from paribus.data import load as load_data
 from paribus.errors import SpecError
@@ -156,6 +157,20 @@ class Result:
         """One row per run, metric and logged step, where `train.log_every` asked for them."""
         with Store(self._store) as store:
             return curve_table(store, store.study(self._key), per_step=True)
+
+    def confusion(self, arm: str, part: str = "test") -> pd.DataFrame:
+        """The confusion matrix of an arm, summed over its seeds: a row per true class.
+
+        `part` may be "validation". Raises StoreError where there is none: for regression, for more
+        than 100 classes, or where no run of the arm has finished.
+        """
+        with Store(self._store) as store:
+            return confusion(store, store.study(self._key), arm, part)
+
+    def recall(self, part: str = "test") -> pd.DataFrame:
+        """One row per arm and class: mean and standard deviation of its recall over the seeds."""
+        with Store(self._store) as store:
+            return recall(store, store.study(self._key), part)
 
     def report(self, path: str | Path) -> Path:
         """Write the report as one HTML file that opens offline, and return its path."""

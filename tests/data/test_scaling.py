@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.utils.class_weight import compute_class_weight
 
 from paribus.data import Dataset, fit_scaling, load, target_scale
+from paribus.data.scaling import balanced_weights
 from paribus.errors import DataError
 
 
@@ -151,3 +153,14 @@ def test_an_unknown_scaling_is_refused():
         "data.scaling is 'standart' (did you mean standard?); "
         "allowed are none, unit, symmetric, standard"
     )
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
+def test_balanced_weights_equal_scikit_learns(codes):
+    codes = np.array([*codes, 0, 1, 2, 3])  # scikit-learn counts the classes that have rows
+    expected = compute_class_weight("balanced", classes=np.arange(4), y=codes)
+    np.testing.assert_allclose(balanced_weights(codes, 4), expected, rtol=1e-6)
+
+
+def test_a_class_without_rows_has_a_weight():
+    np.testing.assert_allclose(balanced_weights(np.array([0, 0, 2, 2]), 3), [2 / 3, 4 / 3, 2 / 3])

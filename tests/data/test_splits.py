@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paribus.data import Dataset, load, split
+from paribus.data.splits import thin
 from paribus.errors import DataError
 
 
@@ -140,3 +141,25 @@ def test_too_few_rows_are_refused():
         split(measured(1), test=0.5, validation=0, rng=rng())
     with pytest.raises(DataError, match="1 rows are too few to split off a validation set"):
         split(measured(2), test=0.5, validation=0.5, rng=rng())
+
+
+@given(
+    counts=st.lists(st.integers(0, 40), min_size=1, max_size=5),
+    share=st.floats(0.001, 1),
+    larger=st.floats(0.001, 1),
+    seed=st.integers(0, 99),
+)
+def test_thinning_keeps_a_share_of_a_class_and_all_others(counts, share, larger, seed):
+    share, larger = sorted((share, larger))
+    targets = rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    rows = np.flatnonzero(rng(seed).random(len(targets)) < 0.8)
+    before = np.bincount(targets[rows], minlength=len(counts))
+    kept = thin(rows, targets, {0: share}, rng(seed))
+    after = np.bincount(targets[kept], minlength=len(counts))
+    assert after[0] == min(before[0], max(1, round(share * before[0])))
+    np.testing.assert_array_equal(after[1:], before[1:])
+    np.testing.assert_array_equal(kept, np.sort(kept))
+    # More of a class holds all that less of it held, whatever becomes of the other classes.
+    others = dict.fromkeys(range(1, len(counts)), 0.5)
+    more = thin(rows, targets, {0: larger, **others}, rng(seed))
+    assert set(kept[targets[kept] == 0]) <= set(more[targets[more] == 0]) <= set(rows)

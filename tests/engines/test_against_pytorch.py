@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.metrics import mean_absolute_error
+from sklearn.utils.class_weight import compute_class_weight
 
 from paribus.data import Dataset, fit_scaling, load
 from paribus.engines.base import Record, Task
@@ -181,6 +183,53 @@ def test_other_losses_equal_a_plain_loop(loss: str) -> None:
     assert_alike(tasks[0], dataset, make_optimizer)
 
 
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+def test_class_weights_equal_a_plain_loop(loss: str) -> None:
+    """Weights by scikit-learn, in `CrossEntropyLoss`; those of mse are a mean of the same kind."""
+    tasks, dataset = tasks_of(
+        data={"source": "digits", "class_weights": "balanced", "subsample": {"3": 0.1, "8": 0.5}},
+        model={"hidden": [30]},
+        train={"epochs": 1, "batch_size": 100, "loss": loss, "optimizer": "sgd"},
+        seeds=1,
+    )
+    (task,) = tasks
+    split = split_rows(dataset, task.config.data, task.seed)
+    y = dataset.targets[split.train]
+    assert 10 < np.bincount(y)[3] < 20
+    weights = compute_class_weight("balanced", classes=np.arange(10), y=y)
+    weights = torch.tensor(weights, dtype=torch.float32)
+    criterion = torch.nn.CrossEntropyLoss(weight=weights)
+
+    def weighted(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        if loss == "cross-entropy":
+            return criterion(outputs, y)
+        errors = (outputs - F.one_hot(y, 10)).square().mean(1)
+        return torch.dot(errors, weights[y]) / weights[y].sum()
+
+    module = build(task.network)
+    weights_before = initial_weights(task.network, "pytorch", task.seed, task.block)
+    module.load_state_dict(state_dict(task.network, weights_before))
+    optimizer = torch.optim.SGD(module.parameters(), task.config.train.learning_rate)
+    scaling = fit_scaling(dataset, split.train, "unit")
+    order = generator(task.seed, "batches 0", task.block).permutation(len(split.train))
+    for rows in torch.from_numpy(split.train[order]).split(100):
+        x = torch.from_numpy(scaling.apply(dataset.features[rows]))
+        optimizer.zero_grad()
+        weighted(module(x), torch.from_numpy(dataset.targets[rows])).backward()
+        optimizer.step()
+    stack = Stack(tasks, dataset, torch.device("cpu"))
+    (record,) = stack.train(keep_weights=True, epoch_done=lambda runs: None)
+    for name, ours in state_dict(task.network, record.weights).items():
+        theirs, start = module.state_dict()[name], state_dict(task.network, weights_before)[name]
+        difference = torch.linalg.norm(ours - theirs) / torch.linalg.norm(theirs - start)
+        assert difference < 1e-4
+    # What is reported stays the plain mean over rows.
+    outputs = module(torch.from_numpy(scaling.apply(dataset.features[split.test])))
+    y_test = torch.from_numpy(dataset.targets[split.test])
+    plain = F.cross_entropy(outputs, y_test).item()
+    assert record.metrics["test_log_loss"] == pytest.approx(plain, rel=1e-4)
+
+
 @pytest.mark.parametrize("scaling", ["none", "unit", "symmetric", "standard"])
 def test_every_scaling_equals_a_plain_loop(scaling: str) -> None:
     settings, make_optimizer = OPTIMIZERS["adam"]
@@ -279,6 +328,24 @@ def test_regression_reports_rmse_in_the_unit_of_the_target() -> None:
     floor = float(np.sqrt(np.mean(errors**2)))
     assert floor < record.metrics["train_rmse"] < 1.1 * floor
     assert 0.4 < record.metrics["train_r2"] < 0.6
+
+
+def test_the_mean_absolute_error_is_in_the_unit_of_the_target() -> None:
+    tasks, dataset = tasks_of(data="diabetes", model={"hidden": [9]}, train={"epochs": 3}, seeds=1)
+    stack = Stack(tasks, dataset, torch.device("cpu"))
+    (record,) = stack.train(keep_weights=True, epoch_done=lambda runs: None)
+    module = build(tasks[0].network)
+    module.load_state_dict(state_dict(tasks[0].network, record.weights))
+    split = split_rows(dataset, tasks[0].config.data, 0)
+    scaling = fit_scaling(dataset, split.train, "standard")
+    with torch.no_grad():
+        outputs = module(torch.from_numpy(scaling.apply(dataset.features[split.test])))
+    known = dataset.targets[split.train].astype(float)
+    predicted = outputs.squeeze(1).double().numpy() * known.std() + known.mean()
+    expected = mean_absolute_error(dataset.targets[split.test], predicted)
+    assert record.metrics["test_mae"] == pytest.approx(expected, rel=1e-5)
+    assert "train_mae" not in record.metrics
+    assert not record.tables
 
 
 def test_dropout_drops_at_its_rate_and_keeps_the_mean() -> None:

@@ -26,6 +26,9 @@ def assert_same(one: Record, other: Record) -> None:
     assert one.curves.keys() == other.curves.keys()
     for metric, points in one.curves.items():
         np.testing.assert_array_equal(points, other.curves[metric])
+    assert one.tables.keys() == other.tables.keys()
+    for name, cells in one.tables.items():
+        np.testing.assert_array_equal(cells, other.tables[name])
     for name, array in (one.weights or {}).items():
         np.testing.assert_array_equal(array, other.weights[name])
 
@@ -104,6 +107,20 @@ def test_a_run_on_a_table_is_the_same_alone_and_in_a_stack(data: str) -> None:
     )
     together = train(tasks, dataset)
     for task in tasks[::4]:
+        assert_same(train([task], dataset)[task.key], together[task.key])
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+def test_a_run_with_class_weights_is_the_same_alone_and_in_a_stack(loss: str) -> None:
+    tasks, dataset = tasks_of(
+        data={"source": "breast-cancer", "validation": 0.2, "class_weights": "balanced"},
+        model={"hidden": [9]},
+        train={"epochs": 2, "batch_size": 50, "loss": loss},
+        factors={"optimizer": OPTIMIZERS},
+        seeds=2,
+    )
+    together = train(tasks, dataset)
+    for task in tasks[::3]:
         assert_same(train([task], dataset)[task.key], together[task.key])
 
 

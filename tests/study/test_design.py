@@ -12,6 +12,7 @@ from paribus.models.weights import initial_weights
 from paribus.study.declaration import contrasts
 from paribus.study.design import Design, EngineId, design
 from paribus.study.plan import plan
+from paribus.study.rows import split_rows
 from paribus.study.seeds import generator
 from paribus.study.spec import from_values
 
@@ -22,7 +23,7 @@ FACTORS = {
 }
 
 
-def lay_out(data: str = "digits", engine: EngineId = ENGINE, **values: object) -> Design:
+def lay_out(data: str | dict = "digits", engine: EngineId = ENGINE, **values: object) -> Design:
     spec = from_values({"question": "?", "data": data, "seeds": 3, **values})
     return design(spec, load(spec.data.source), engine)
 
@@ -70,6 +71,54 @@ def test_a_setting_that_does_nothing_changes_no_hash() -> None:
     assert keys(train={**sgd, "beta1": 0.5, "smoothing": 0.5}) == keys(train=sgd)
     assert keys(model={"conv": []}) == keys()
     assert keys(train={"beta1": 0.5}) != keys()
+
+
+def subsampled(**shares: float) -> dict:
+    return {"source": "breast-cancer", "subsample": shares}
+
+
+def test_imbalance_enters_the_hash_only_where_it_is_set() -> None:
+    base = keys(data="breast-cancer")
+    assert keys(data={"source": "breast-cancer", "class_weights": "none"}) == base
+    assert keys(data=subsampled()) == keys(data=subsampled(malignant=1)) == base
+    weighted = keys(data={"source": "breast-cancer", "class_weights": "balanced"})
+    thinned = keys(data=subsampled(malignant=0.5))
+    assert not set(weighted) & set(base)
+    assert not set(thinned) & set(base)
+    index = load("breast-cancer").classes.index("malignant")
+    assert keys(data=subsampled(**{str(index): 0.5, str(1 - index): 1})) == thinned
+
+
+def test_subsampling_thins_a_class_of_the_training_rows_alone() -> None:
+    dataset = load("breast-cancer")
+    whole, thinned = (
+        split_rows(dataset, from_values({"question": "?", "data": data}).data, seed=3)
+        for data in (
+            {"validation": 0.2},
+            {"validation": 0.2, "subsample": {"malignant": 0.1}},
+        )
+    )
+    code = dataset.classes.index("malignant")
+    before, after = (dataset.targets[split.train] for split in (whole, thinned))
+    assert np.sum(after == code) == round(0.1 * np.sum(before == code))
+    assert np.sum(after != code) == np.sum(before != code)
+    assert set(thinned.train) < set(whole.train)
+    np.testing.assert_array_equal(thinned.validation, whole.validation)
+    np.testing.assert_array_equal(thinned.test, whole.test)
+
+
+def test_a_class_named_like_the_index_of_another_goes_first() -> None:
+    frame = pd.DataFrame({"x": np.arange(40.0), "y": ["1", "7"] * 20})
+    dataset = from_frame(frame, "y", name="f")
+    data = from_values({"question": "?", "data": {"subsample": {"1": 0.25}}}).data
+    targets = dataset.targets[split_rows(dataset, data, seed=0).train]
+    assert np.bincount(targets).tolist() == [4, 16]  # class "1" has the code 0
+
+
+def test_class_weights_can_be_a_factor() -> None:
+    laid_out = lay_out(factors={"data.class_weights": ["none", "balanced"]})
+    assert [arm.name for arm in laid_out.arms] == ["class weights none", "balanced"]
+    assert [len(stack) for stack in plan(laid_out, set(), workers=1).stacks] == [3, 3]
 
 
 def test_arms_of_a_block_share_the_weights_of_layers_of_equal_shape() -> None:
@@ -136,6 +185,27 @@ def test_all_pairs_are_compared_once() -> None:
         ({"model": {"kind": "linear", "hidden": [3]}}, "model.hidden must be empty for a linear"),
         ({"data": "diabetes", "train": {"loss": "cross-entropy"}}, "train.loss must be mse"),
         ({"data": "diabetes", "model": {"kind": "logistic"}}, "logistic needs classes"),
+        ({"data": subsampled(malignnt=0.5)}, "has no class malignnt (did you mean malignant?)"),
+        ({"data": subsampled(x=0.5)}, "; its classes are "),
+        (
+            {"data": {"source": "digits", "subsample": {"10": 0.5}}},
+            "digits has no class 10 (did you mean 1?); its classes are 0, 1, 2, 3, 4, 5, 6, 7, 8",
+        ),
+        (
+            {"data": subsampled(**{"0": 0.5, "malignant": 0.1, "1": 0.2, "benign": 0.2})},
+            "are the same class",
+        ),
+        (
+            {"data": {"source": "diabetes", "subsample": {"0": 0.5}}},
+            "data.subsample needs classes, and the target of diabetes is numeric",
+        ),
+        (
+            {"data": {"source": "diabetes", "class_weights": "balanced"}},
+            "data.class_weights needs classes",
+        ),
+        ({"data": "diabetes", "outcome": "test_macro_f1"}, "does not fit the regression"),
+        ({"outcome": "test_mae"}, "does not fit the classification"),
+        ({"outcome": "test_ece", "margin": 2}, "margin must be less than 1 for test_ece"),
         ({"train": {"precision": "tf32"}}, "train.precision tf32 needs a CUDA device (got cpu)"),
         ({"data": "diabetes", "outcome": "test_accuracy"}, "does not fit the regression"),
         ({"outcome": "validation_loss"}, "needs data.validation above 0"),

@@ -94,6 +94,24 @@ def test_five_mistakes_are_reported_in_one_message_with_lines_and_spellings(tmp_
             "their rows",
         ),
         (
+            {"factors": {"data.subsample": {"all": {"a": 1.0}, "half": {"a": 0.5}}}},
+            "factors.data.subsample: data.subsample cannot be a factor, because all arms of a "
+            "block share their rows",
+        ),
+        (
+            {"data": {"subsample": {"a": 0}}},
+            "data.subsample.a must be more than 0 (got 0)",
+        ),
+        (
+            {"data": {"subsample": {"a": 1.5}}},
+            "data.subsample.a must be at most 1 (got 1.5)",
+        ),
+        (
+            {"data": {"class_weights": "balance"}},
+            "data.class_weights must be one of none or balanced (got balance; did you mean "
+            "balanced?)",
+        ),
+        (
             {
                 "factors": {
                     "train.epochs": [1, 2],

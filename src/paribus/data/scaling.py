@@ -1,4 +1,4 @@
-"""Scale features by what the training rows alone say."""
+"""Scale features, targets and losses by what the training rows alone say."""
 
 from __future__ import annotations
 
@@ -57,6 +57,16 @@ def target_scale(targets: Array) -> tuple[float, float]:
     if values.min() == values.max():
         return float(values[0]), 1.0
     return float(values.mean()), float(values.std())
+
+
+def balanced_weights(codes: Array, classes: int) -> Array:
+    """Return a weight per class, float32: training rows / (classes · training rows of the class).
+
+    A class without rows has the weight of one with a single row.
+    """
+    counts = np.bincount(codes, minlength=classes)
+    weights: Array = (len(codes) / (classes * np.maximum(counts, 1))).astype(np.float32)
+    return weights
 
 
 def _fit_image(dataset: Dataset, rows: Array, how: How) -> Scaling:

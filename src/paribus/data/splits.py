@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from paribus.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Disjoint, ascending int64 row indices that together are all rows of a data set."""
+    """Disjoint, ascending int64 row indices; all rows of a data set before any are thinned."""
 
     train: Array
     validation: Array
@@ -49,6 +50,20 @@ def split(dataset: Dataset, *, test: float, validation: float, rng: np.random.Ge
     else:
         train, validation_rows = rest, rows[:0]
     return Split(train, validation_rows, test_rows)
+
+
+def thin(rows: Array, targets: Array, kept: Mapping[int, float], rng: np.random.Generator) -> Array:
+    """Return `rows` with a random share of those of some classes: class code -> share kept.
+
+    Each class keeps at least one row. What is kept at a share is kept at every larger one, and
+    whatever becomes of the other classes.
+    """
+    shuffled = rng.permutation(rows)
+    gone = np.zeros(len(targets), dtype=bool)
+    for code, share in kept.items():
+        of_class = shuffled[targets[shuffled] == code]
+        gone[of_class[max(1, round(share * len(of_class))) :]] = True
+    return rows[~gone[rows]]
 
 
 def _lonely_classes(dataset: Dataset) -> list[str]:

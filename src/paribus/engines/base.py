@@ -36,7 +36,9 @@ class Record:
 
     `curves` maps a metric to its values after each epoch (`step_loss` and `step_accuracy`: every
     `train.log_every` steps). `reason` says why a run diverged or failed. `weights` holds the
-    parameters and batch-normalisation statistics by name, shaped as in `Network`.
+    parameters and batch-normalisation statistics by name, shaped as in `Network`. `tables` holds
+    what the last test found class by class, for each tested part: `test_recall` [class], and for up
+    to 100 classes `test_confusion` [class, predicted class], a count of rows.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Record:
     metrics: dict[str, float] = field(default_factory=dict)
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     weights: Weights | None = None
+    tables: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 EpochDone = Callable[[int], None]

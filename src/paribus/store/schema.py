@@ -37,3 +37,14 @@ CREATE TABLE design (
     PRIMARY KEY (study, block, arm)
 ) STRICT, WITHOUT ROWID;
 """
+
+ADDED = """
+CREATE TABLE IF NOT EXISTS class_tables (
+    run         TEXT NOT NULL REFERENCES runs (key),
+    name        TEXT NOT NULL,      -- test_recall, test_confusion
+    shape       TEXT NOT NULL,      -- JSON: [classes] or [classes, classes]
+    cells       BLOB NOT NULL,      -- little-endian float64, row by row
+    PRIMARY KEY (run, name)
+) STRICT, WITHOUT ROWID
+"""
+"""Came later: a store without it is sound, and gets it when it is next opened to write."""

@@ -22,7 +22,7 @@ import numpy as np
 
 from paribus.engines.base import Record
 from paribus.errors import StoreError, nearest
-from paribus.store.schema import APPLICATION_ID, TABLES, VERSION
+from paribus.store.schema import ADDED, APPLICATION_ID, TABLES, VERSION
 
 _PATIENCE = 60.0  # seconds to wait for another process that is writing
 
@@ -165,8 +165,15 @@ class Store:
                 db.executemany(
                     "INSERT OR REPLACE INTO curves VALUES (?, ?, ?)",
                     (
-                        (record.key, metric, np.asarray(points, "<f8").tobytes())
+                        (record.key, metric, _bytes(points))
                         for metric, points in record.curves.items()
+                    ),
+                )
+                db.executemany(
+                    "INSERT OR REPLACE INTO class_tables VALUES (?, ?, ?, ?)",
+                    (
+                        (record.key, name, json.dumps(cells.shape), _bytes(cells))
+                        for name, cells in record.tables.items()
                     ),
                 )
 
@@ -260,6 +267,20 @@ class Store:
             for arm, block, metric, points in rows:
                 yield arm, block, metric, np.frombuffer(points, "<f8")
 
+    def class_tables(self, study_key: str, name: str) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Yield (arm, block, cells) for every run of a study that has a table of that name."""
+        with self._explained():
+            if not self._has_class_tables():
+                return
+            rows = self._db.execute(
+                "SELECT d.arm, d.block, t.shape, t.cells FROM design d "
+                "JOIN class_tables t ON t.run = d.run WHERE d.study = ? AND t.name = ? "
+                "ORDER BY d.arm, d.block",
+                (study_key, name),
+            )
+            for arm, block, shape, cells in rows:
+                yield arm, block, np.frombuffer(cells, "<f8").reshape(json.loads(shape))
+
     def _prepare(self, create: bool) -> None:
         if not create and not self._is_ours():
             self._refuse()
@@ -283,8 +304,15 @@ class Store:
         if not create:
             return
         self._use_journal()
+        if not self._has_class_tables():
+            with self._writing() as db:
+                db.execute(ADDED)
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
+
+    def _has_class_tables(self) -> bool:
+        found = "SELECT 1 FROM sqlite_master WHERE name = 'class_tables'"
+        return self._db.execute(found).fetchone() is not None
 
     def _application_id(self) -> int:
         return int(self._db.execute("PRAGMA application_id").fetchone()[0])
@@ -344,6 +372,10 @@ class Store:
             else:
                 text = f"the store {self.path} cannot be used: {reason}"
             raise StoreError(text) from error
+
+
+def _bytes(numbers: np.ndarray) -> bytes:
+    return np.asarray(numbers, "<f8").tobytes()
 
 
 def _now() -> str:

@@ -12,6 +12,7 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Switch = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
 Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Kept = Annotated[float, Field(strict=True, gt=0, le=1)]
 
 
 def _names_a_factory(text: str) -> str:
@@ -42,7 +43,7 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """Which rows are learned from and tested on, and how the inputs are scaled."""
+    """Which rows are learned from and tested on, how they count, how the inputs are scaled."""
 
     source: Text = Field("digits", description="a built-in data set, or a CSV, Parquet or NPZ file")
     target: Text | None = Field(None, description="the column to predict (CSV, Parquet)")
@@ -57,6 +58,16 @@ class DataConfig(Section):
     )
     test: Share = Field(0.2, gt=0, description="share of rows to test on where no test set is set")
     validation: Share = Field(0.0, description="share of the remaining rows kept for validation")
+    subsample: dict[str, Kept] | None = Field(
+        None,
+        description="share of the training rows kept of a class, by its name or index; all rows "
+        "of the others, and all rows to test on, stay",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="of a row in the loss that is minimised: all the same, or "
+        "rows / (classes · rows of its class)",
+    )
 
 
 class ConvBlock(Section):

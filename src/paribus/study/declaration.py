@@ -27,6 +27,7 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
         "confounds": [asdict(one) for one in find(design)],
         "controls": _controls(design),
         "data": _data(design),
+        "classes": list(design.dataset.classes),
         "engine": f"{design.engine.name} {design.engine.version} on {design.engine.device}",
         "command": command,
     }

@@ -20,7 +20,7 @@ from paribus.study.config import Config, ModelConfig
 from paribus.study.factors import Factor
 from paribus.study.outcomes import OUTCOMES, Outcome
 from paribus.study.problems import show
-from paribus.study.rows import split_rows
+from paribus.study.rows import class_codes, split_rows, unfit_subsample
 from paribus.study.source import put
 from paribus.study.spec import Spec
 
@@ -104,7 +104,10 @@ class Design:
 
 def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
     """Lay out a study on its data; SpecError with every arm that cannot be trained or judged."""
-    problems: list[str] = []
+    problems = list(unfit_subsample(dataset, spec.data))
+    if problems:
+        whole = spec.data.model_copy(update={"subsample": None})
+        spec = spec.model_copy(update={"data": whole})
     arms: list[Arm] = []
     split = split_rows(dataset, spec.data, spec.seed)
     for levels in _combinations(spec.arms_differ_in):
@@ -155,11 +158,19 @@ def _resolved(config: Config, dataset: Dataset) -> Config:
     values = config.model_dump()
     values["data"]["scaling"], values["train"]["loss"] = scaling, loss
     values["model"]["hidden"] = hidden_units(config.model)
+    values["data"]["subsample"] = _named_once(config.data.subsample, dataset)
     defaults = Config().model_dump()
     for path in inapplicable(config):  # what does nothing must not make another run of it
         section, _, name = path.partition(".")
         values[section][name] = defaults[section][name]
     return Config.model_validate(values)
+
+
+def _named_once(subsample: Mapping[str, float] | None, dataset: Dataset) -> dict[str, float] | None:
+    """Return the classes that lose rows by their names, or None: one way to say the same thing."""
+    codes = class_codes(dataset)
+    shares = {codes[name]: share for name, share in (subsample or {}).items() if share < 1}
+    return {dataset.classes[code]: shares[code] for code in sorted(shares)} or None
 
 
 def inapplicable(config: Config) -> list[str]:
@@ -204,6 +215,8 @@ def _conflicts(config: Config, dataset: Dataset, device: str) -> Iterator[str]:
         yield f"train.loss must be mse for the numeric target of {dataset.name} (got {train.loss})"
     if dataset.task == "regression" and config.model.kind == "logistic":
         yield f"model.kind logistic needs classes, and the target of {dataset.name} is numeric"
+    if dataset.task == "regression" and config.data.class_weights != "none":
+        yield f"data.class_weights needs classes, and the target of {dataset.name} is numeric"
     if train.momentum and train.optimizer in ("adam", "adamw"):
         yield (
             f"train.momentum must be 0 for {train.optimizer}, which has beta1 "
@@ -227,14 +240,12 @@ def _default_outcome(dataset: Dataset) -> str:
 
 
 def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterator[str]:
-    measure = outcome.name.partition("_")[2]
-    regression = dataset.task == "regression"
-    if (measure == "accuracy" and regression) or (measure in ("rmse", "r2") and not regression):
+    if outcome.task not in (None, dataset.task):
         yield (
             f"outcome {outcome.name} does not fit the {dataset.task} of {dataset.name}: "
             f"use {_default_outcome(dataset)} or test_loss"
         )
-    if measure == "accuracy" and spec.margin is not None and spec.margin >= 1:
+    if outcome.scale == 100 and spec.margin is not None and spec.margin >= 1:
         yield (
             f"margin must be less than 1 for {outcome.name}, where 0.01 is one point "
             f"(got {spec.margin:g})"

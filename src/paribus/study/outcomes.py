@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Outcome:
     decimals: int = 4
     unit: str = ""
     difference_unit: str = ""
+    task: Literal["classification", "regression"] | None = None  # that has it; None: both
 
     def show(self, value: float) -> str:
         """Return a stored value as people read it, without its unit."""
@@ -36,17 +38,31 @@ class Outcome:
         return f"{shown} {unit}".rstrip()
 
 
-def _accuracy(part: str) -> Outcome:
-    return Outcome(f"{part}_accuracy", f"{part} accuracy", True, 100.0, 2, "%", "points")
+def _share(name: str, label: str, higher_is_better: bool = True) -> Outcome:
+    return Outcome(name, label, higher_is_better, 100.0, 2, "%", "points", "classification")
+
+
+def _trained(part: str) -> tuple[Outcome, ...]:
+    return (
+        _share(f"{part}_accuracy", f"{part} accuracy"),
+        Outcome(f"{part}_loss", f"{part} loss", False),
+        Outcome(f"{part}_rmse", f"{part} RMSE", False, task="regression"),
+        Outcome(f"{part}_r2", f"{part} R²", True, task="regression"),
+    )
+
+
+def _tested(part: str) -> tuple[Outcome, ...]:
+    return (
+        *_trained(part),
+        _share(f"{part}_balanced_accuracy", f"{part} balanced accuracy"),
+        _share(f"{part}_macro_f1", f"{part} macro F1"),
+        Outcome(f"{part}_log_loss", f"{part} log loss", False, task="classification"),
+        _share(f"{part}_ece", f"{part} calibration error (ECE)", higher_is_better=False),
+        Outcome(f"{part}_mae", f"{part} MAE", False, task="regression"),
+    )
 
 
 OUTCOMES: dict[str, Outcome] = {
     outcome.name: outcome
-    for part in ("test", "validation", "train")
-    for outcome in (
-        _accuracy(part),
-        Outcome(f"{part}_loss", f"{part} loss", False),
-        Outcome(f"{part}_rmse", f"{part} RMSE", False),
-        Outcome(f"{part}_r2", f"{part} R²", True),
-    )
+    for outcome in (*_tested("test"), *_tested("validation"), *_trained("train"))
 }

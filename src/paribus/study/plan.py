@@ -151,7 +151,7 @@ def _signature(task: Task) -> Hashable:
         train.shuffle,
         train.log_every,
     )
-    return task.network, alike, task.config.data, task.config.evaluate
+    return task.network, alike, task.config.data.model_dump_json(), task.config.evaluate
 
 
 def _label(task: Task) -> str:

@@ -24,6 +24,9 @@ from paribus.study.outcomes import OUTCOMES
 from paribus.study.problems import known_paths, sentence, show
 from paribus.study.source import KeyPath, Source, parse, plain, put, read
 
+_OF_AN_ARM = ("data.scaling", "data.class_weights")
+"""Settings of the data that change no rows, and may differ between the arms of a block."""
+
 Baseline = Annotated[dict[str, Any], Field(min_length=1)]
 ConfoundName = Literal[
     "several-settings",
@@ -260,7 +263,7 @@ def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor
                         f"{source.where((*at, path))}"
                     )
                     continue
-                if path.startswith("data.") and path != "data.scaling":
+                if path.startswith("data.") and path not in _OF_AN_ARM:
                     report(
                         f"factors.{key}: {path} cannot be a factor, because all arms of a block "
                         f"share their rows{place}"

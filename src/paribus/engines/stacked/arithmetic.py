@@ -4,8 +4,8 @@ On a CPU three things would make them depend on it: threads that share a sum, MK
 the alignment of an array, and vector loops whose scalar remainder falls on other elements. The
 first is settled here, the second by the environment of the process (`workers.environment`). For the
 third, this package uses only operations whose vector and scalar forms agree bit for bit on whole
-stacks (exact arithmetic, tanh, sums over the batch), and calls the others (optimizers,
-convolutions) member by member.
+stacks (exact arithmetic, tanh, sums over the batch, softmax row by row), and calls the others
+(optimizers, convolutions) member by member.
 """
 
 from __future__ import annotations

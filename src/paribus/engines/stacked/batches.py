@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from paribus.data import Dataset, fit_scaling
-from paribus.data.scaling import target_scale
+from paribus.data.scaling import balanced_weights, target_scale
 from paribus.engines.base import Task
 from paribus.study.rows import split_rows
 from paribus.study.seeds import generator, stream
@@ -22,7 +22,8 @@ class Batches:
 
     Each distinct block among the members is gathered once: rows are [block, batch], inputs
     [block, batch, …], which `each` hands to the members. Numeric targets are standardised by the
-    training rows; `target_sd` turns errors back into the target's unit.
+    training rows; `target_sd` turns errors back into the target's unit. `class_weights` [class] are
+    those of `data.class_weights`.
     """
 
     def __init__(self, tasks: Sequence[Task], dataset: Dataset, device: torch.device):
@@ -63,6 +64,10 @@ class Batches:
             mean, self.target_sd = target_scale(dataset.targets[split.train])
             targets = ((targets.double() - mean) / self.target_sd).float()
         self.targets = targets.to(device)
+        self.class_weights: Tensor | None = None
+        if config.data.class_weights == "balanced":
+            weights = balanced_weights(dataset.targets[split.train], dataset.outputs)
+            self.class_weights = torch.from_numpy(weights).to(device)
 
     def epoch(self, epoch: int) -> Iterator[Tensor]:
         """Yield the training rows of each batch of an epoch, [block, batch]; the last is short."""

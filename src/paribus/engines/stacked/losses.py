@@ -1,4 +1,4 @@
-"""Losses and metrics of stacks, per member."""
+"""Losses and errors of stacks, per member."""
 
 from __future__ import annotations
 
@@ -21,8 +21,24 @@ def sample_losses(loss: str, outputs: Tensor, targets: Tensor) -> Tensor:
         return ((outputs - wanted) ** 2).mean(-1)
     if loss == "softmax-cross-entropy":
         outputs = torch.softmax(outputs, -1)
+    return log_losses(outputs, targets)
+
+
+def log_losses(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy of the softmax of the outputs for every sample, [member, batch]."""
     flat = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none")
     return flat.view(targets.shape)
+
+
+def mean_losses(losses: Tensor, targets: Tensor, class_weights: Tensor | None) -> Tensor:
+    """Return the mean loss of a batch per member, weighted by class where there are weights.
+
+    The weighted sum is divided by the sum of the weights, as `torch.nn.CrossEntropyLoss` does.
+    """
+    if class_weights is None:
+        return losses.mean(1)
+    weights = class_weights[targets]
+    return (losses * weights).sum(1) / weights.sum(1)
 
 
 def hits(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,38 +15,19 @@ from paribus.engines.base import DIVERGED_ABOVE, EpochDone, Record, Status, Task
 from paribus.engines.laps import Laps
 from paribus.engines.stacked.batches import Batches, DropoutMasks
 from paribus.engines.stacked.graph import WARM_UP, GraphedStep, side_stream
-from paribus.engines.stacked.losses import hits, sample_losses, squared_errors
+from paribus.engines.stacked.losses import hits, mean_losses, sample_losses
+from paribus.engines.stacked.metrics import (
+    Pass,
+    Totals,
+    evaluation_sums,
+    metrics_of,
+    tables_of,
+    training_sums,
+)
 from paribus.engines.stacked.model import LayeredModel, model
 from paribus.engines.stacked.optimizers import Optimizer
 
 _TEST_ROWS = 1000  # per pass in evaluation mode
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What came of one batch: sample losses [member, batch], outputs, targets."""
-
-    losses: Tensor
-    outputs: Tensor
-    targets: Tensor
-
-
-class _Totals:
-    """Sums over batches for every member, kept on the device until they are asked for."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.loss: Tensor | float = 0.0
-        self.hits: Tensor | float = 0.0
-        self.squares: Tensor | float = 0.0
-
-    def add(self, batch: Pass, classify: bool) -> None:
-        self.rows += batch.targets.shape[1]
-        self.loss = self.loss + batch.losses.double().sum(1)
-        if classify:
-            self.hits = self.hits + hits(batch.outputs, batch.targets)
-        else:
-            self.squares = self.squares + squared_errors(batch.outputs, batch.targets).double()
 
 
 class Stack:
@@ -87,6 +68,7 @@ class Stack:
         self.step = 0
         self.first_loss = torch.empty(0)  # [member], of the first batch
         self.step_curves: dict[str, list[Tensor]] = defaultdict(list)
+        self.tables: dict[str, np.ndarray] = {}  # [member, …], of the last epoch
         self.laps = laps or Laps()
         # A graph cannot be timed inside, and a module of the user's may wait for the device.
         self.graphable = (
@@ -102,7 +84,8 @@ class Stack:
     ) -> tuple[Pass, Mapping[str, Tensor]]:
         """Return what came of a batch and the gradients of each member's mean loss on it.
 
-        `rows` are [block, batch]; `masks` those of the dropout layers, by default this step's.
+        `data.class_weights` enter that mean, and no loss that is reported. `rows` are
+        [block, batch]; `masks` those of the dropout layers, by default this step's.
         Batch-normalisation statistics are updated.
         """
         x, y = self.batches.gather(rows)
@@ -114,7 +97,9 @@ class Stack:
         # Members touch none of each other's parameters: the sum's gradient is each one's own.
         parameters = self.model.parameters
         found = torch.autograd.grad(
-            losses.mean(1).sum(), list(parameters.values()), materialize_grads=True
+            mean_losses(losses, y, self.batches.class_weights).sum(),
+            list(parameters.values()),
+            materialize_grads=True,
         )
         # The kernels of the optimizers read numbers in the order in which they lie.
         named = {
@@ -133,7 +118,10 @@ class Stack:
             results = self._metrics("train", self._train_epoch(epoch))
             self.laps.lap("metrics")
             for part in tested:
-                results |= self._metrics(part, self._test(part, epoch))
+                totals = self._test(part, epoch)
+                results |= self._metrics(part, totals)
+                if epoch == self.config.train.epochs - 1:
+                    self.tables |= tables_of(part, totals)
             self.laps.lap("evaluation")
             for metric, values in results.items():
                 curves[metric].append(values)
@@ -155,12 +143,12 @@ class Stack:
         held = {**self.model.parameters, **self.model.statistics}
         return {name: t[member].detach().cpu().numpy().copy() for name, t in held.items()}
 
-    def _train_epoch(self, epoch: int) -> _Totals:
-        totals = _Totals()
+    def _train_epoch(self, epoch: int) -> Totals:
+        totals = Totals()
         every = self.config.train.log_every
         for rows in self.batches.epoch(epoch):
             batch = self._take_step(rows)
-            totals.add(batch, self.classify)
+            totals.add(training_sums(batch, self.classify), rows.shape[1])
             if self.step == 0:
                 self.first_loss = batch.losses.mean(1)
             self.step += 1
@@ -195,39 +183,29 @@ class Stack:
         return self.dropout.draw("dropout", self.step, rows.shape[1])
 
     @torch.no_grad()
-    def _test(self, part: str, epoch: int) -> _Totals:
+    def _test(self, part: str, epoch: int) -> Totals:
         in_training = self.config.evaluate.mode == "training"
         size = self.config.train.batch_size if in_training else self.test_rows
         before = {name: t.clone() for name, t in self.model.statistics.items()}
         random = self.model.random
-        totals = _Totals()
+        totals = Totals()
         for number, rows in enumerate(self.batches.part(part, size)):
             x, y = self.batches.gather(rows)
             masks: Mapping[int, Tensor] = {}
             if in_training:
                 masks = self.dropout.draw(f"{part} dropout {epoch}", number, x.shape[1])
             outputs = self.model.outputs(x, masks, training=in_training)
-            totals.add(Pass(sample_losses(self.loss, outputs, y), outputs, y), self.classify)
+            batch = Pass(sample_losses(self.loss, outputs, y), outputs, y)
+            totals.add(evaluation_sums(batch, self.loss, self.classify), rows.shape[1])
         for name, statistic in self.model.statistics.items():
             statistic.copy_(before[name])  # testing in training mode has moved them
         self.model.random = random
         return totals
 
-    def _metrics(self, part: str, totals: _Totals) -> dict[str, np.ndarray]:
+    def _metrics(self, part: str, totals: Totals) -> dict[str, np.ndarray]:
         """Return the metrics of a part, [member] each; this waits for the device."""
-
-        def numbers(total: Tensor | float) -> np.ndarray:
-            return torch.as_tensor(total).double().cpu().numpy()
-
-        metrics = {f"{part}_loss": numbers(totals.loss) / totals.rows}
-        if self.classify:
-            metrics[f"{part}_accuracy"] = numbers(totals.hits) / totals.rows
-        else:
-            squares = numbers(totals.squares)
-            metrics[f"{part}_rmse"] = np.sqrt(squares / totals.rows) * self.batches.target_sd
-            spread = self.batches.spread(part)
-            metrics[f"{part}_r2"] = 1 - squares / (spread if spread > 0 else np.nan)
-        return metrics
+        spread = 0.0 if self.classify else self.batches.spread(part)
+        return metrics_of(part, totals, self.batches.target_sd, spread)
 
     def _finite_weights(self) -> np.ndarray:
         """Return whether all weights of each member are finite.
@@ -239,9 +217,12 @@ class Stack:
         return found
 
     def _diverged(self, member: int, metrics: Mapping[str, float], finite: bool, epoch: int) -> str:
-        """Return why a member has diverged, or nothing; R² alone may be undefined."""
+        """Return why a member has diverged, or nothing.
+
+        R² may be undefined, and a log loss that is not trained on may be infinite.
+        """
         for metric, value in metrics.items():
-            if not np.isfinite(value) and not metric.endswith("_r2"):
+            if not math.isfinite(value) and not metric.endswith(("_r2", "_log_loss")):
                 name = metric.replace("_", " ").replace("train ", "training ")
                 return f"the {name} was {value} in epoch {epoch + 1}"
         if not finite:
@@ -264,14 +245,16 @@ class Stack:
         keep_weights: bool,
     ) -> Record:
         own = {metric: np.array([v[member] for v in values]) for metric, values in curves.items()}
-        metrics = {metric: float(values[-1]) for metric, values in own.items()}
+        final = {metric: float(values[-1]) for metric, values in own.items()}
         for metric, logged in self.step_curves.items():
             own[metric] = np.array([float(v[member]) for v in logged])
+        done = status == "done"
         return Record(
             self.tasks[member].key,
             status,
             reason,
-            metrics if status == "done" else {},
+            final if done else {},
             own,
             self.weights(member) if keep_weights else None,
+            {name: values[member] for name, values in self.tables.items()} if done else {},
         )
