@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from paribus.answer import answer, notes
+from paribus.evidence import evidence
 from paribus.findings import Analysis, ArmSummary, Contrast
+from paribus.remarks import remarks
 from paribus.stats.paired import mean_interval
 from paribus.stats.verdicts import Looks, judge, judge_in_looks
 from paribus.store.store import Store, StoredRun, StoredStudy
@@ -29,7 +31,12 @@ def analyse(store: Store, name: str) -> Analysis:
     rows, resolution = _tested(content, outcome)
     seeds = max(arm.asked for arm in arms)
     several = looks if len(looks.seeds) > 1 else None
-    # A study that an older version declared has none.
+    curves = curve_table(store, study)
+    factors = {label: tuple(levels) for label, levels in content["factors"].items()}
+    # A study that an older version declared has none of these.
+    target = content.get("target")
+    reference = content.get("reference") or {f: levels[0] for f, levels in factors.items()}
+    found = evidence(arms, factors, reference, outcome, margin, target, curves)
     confounds = tuple(Confound(**one) for one in content.get("confounds", ()))
     return Analysis(
         name=study.row.name,
@@ -43,11 +50,13 @@ def analyse(store: Store, name: str) -> Analysis:
         margin=margin,
         seeds=seeds,
         looks=several,
-        factors={label: tuple(levels) for label, levels in content["factors"].items()},
+        factors=factors,
         arms=arms,
         contrasts=contrasts,
+        evidence=found,
+        remarks=remarks(found, outcome, margin, target),
         confounds=confounds,
-        curves=curve_table(store, study),
+        curves=curves,
         controls=content["controls"],
         data=content["data"],
         environment={"engine": content["engine"], **_environment(study)},

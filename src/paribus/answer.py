@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from paribus.findings import ArmSummary, Contrast
+from paribus.report.wording import listed
 from paribus.stats.verdicts import FEWEST_SEEDS, Looks, Verdict
 from paribus.study.outcomes import Outcome
 
@@ -32,7 +33,7 @@ def answer(
         )
     lost = [arm.name for arm in arms if arm.diverged == arm.asked]
     if lost and len(lost) < len(arms):
-        start = f"{_listed(lost)} diverged with every seed."
+        start = f"{listed(lost)} diverged with every seed."
         rest = [arm for arm in arms if arm.diverged < arm.asked]
         left = [one for one in contrasts if one.n]
         return f"{start[:1].upper()}{start[1:]} {answer(left, rest, outcome, margin)}"
@@ -85,7 +86,7 @@ class _Words:
             else:
                 alone = len(found) == 1
                 cases = [self._case(one, sized, alone) for one in found]
-                parts.append(f"{text} {_listed(cases)}".strip())
+                parts.append(f"{text} {listed(cases)}".strip())
         return f"{varies[:1].upper()}{varies[1:]}: {'; '.join(parts)}{self._fewer(group)}."
 
     def counts(self, contrasts: Sequence[Contrast]) -> str:
@@ -96,7 +97,7 @@ class _Words:
             for verdict, text in self.verdicts.items()
             if count[verdict]
         ]
-        return f"Of {len(contrasts)} comparisons {_listed(parts)}{self._fewer(contrasts)}."
+        return f"Of {len(contrasts)} comparisons {listed(parts)}{self._fewer(contrasts)}."
 
     def _fewer(self, contrasts: Sequence[Contrast]) -> str:
         """Say where a comparison rests on fewer seeds than were asked for."""
@@ -197,10 +198,10 @@ def _looked(looks: Looks, contrasts: Sequence[Contrast]) -> str:
     decided = Counter(one.asked for one in contrasts if one.verdict in _DECIDED)
     when = [f"{count} after {seeds}" for seeds, count in sorted(decided.items())]
     left = sum(one.verdict not in _DECIDED for one in contrasts)
-    told = f"{_listed(when)} seeds" if when else "none"
+    told = f"{listed(when)} seeds" if when else "none"
     if left:
         told += f", {left} not"
-    after = _listed([str(seeds) for seeds in looks.seeds])
+    after = listed([str(seeds) for seeds in looks.seeds])
     if looks.planned:
         return (
             f"; looks planned after {after}, with 95 % repeated intervals; Lan and DeMets' "
@@ -210,7 +211,7 @@ def _looked(looks: Looks, contrasts: Sequence[Contrast]) -> str:
     errors = [f"{100 * looks.own_error(look):.3g}" for look in range(len(looks.seeds))]
     spent = 100 * sum(looks.own_error(look) for look in range(len(looks.seeds)))
     return (
-        f"; the study was extended: looks after {after} seeds, at {_listed(errors)} % in turn "
+        f"; the study was extended: looks after {after} seeds, at {listed(errors)} % in turn "
         f"(Holm), which keeps each kind of false claim at {spent:.3g} % over all looks and "
         f"contrasts. Decided: {told}"
     )
@@ -219,8 +220,3 @@ def _looked(looks: Looks, contrasts: Sequence[Contrast]) -> str:
 def _span(numbers: Sequence[int]) -> str:
     low, high = min(numbers), max(numbers)
     return f"{low}" if low == high else f"{low} to {high}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    parts = [part for part in parts if part]
-    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)

@@ -59,6 +59,100 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One degree of freedom of an effect: levels against the reference level of their factors."""
+
+    levels: Mapping[str, str]  # factor -> level; several for an interaction
+    difference: float  # for an interaction, the difference of differences
+    low: float  # 95 % t interval
+    high: float
+    effect_size: float
+    p: float
+    p_adjusted: float  # Holm over the parts of the effect
+
+
+@dataclass(frozen=True)
+class SimpleEffect:
+    """What a level of one factor makes, against its reference, at a level of another."""
+
+    factor: str
+    level: str
+    at_factor: str
+    at: str
+    difference: float  # averaged over all other factors
+
+
+@dataclass(frozen=True)
+class FactorEffect:
+    """A main effect or an interaction: repeated-measures analysis of variance over the seeds."""
+
+    factors: tuple[str, ...]
+    f: float
+    df: int
+    df_error: int
+    epsilon: float  # Greenhouse and Geisser's correction
+    p: float  # with it
+    p_adjusted: float  # Holm over all effects
+    partial_eta_squared: float
+    parts: tuple[Part, ...]
+    simple: tuple[SimpleEffect, ...]  # of an interaction of two
+
+
+@dataclass(frozen=True)
+class LevelTrend:
+    """The outcome over ordered levels of a factor, averaged over all others (Page's test)."""
+
+    factor: str
+    levels: tuple[str, ...]  # in increasing order
+    statistic: float
+    p: float
+    direction: str
+    enough: str | None  # the level from which on no higher one gains the margin or more
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an arm stands among all (Bayesian bootstrap over the seeds; not a test)."""
+
+    arm: str
+    mean_rank: float
+    best: float  # probability that its mean is the best
+    low: float  # 95 % interval of its rank
+    high: float
+
+
+@dataclass(frozen=True)
+class Learning:
+    """The curves of an arm: slopes per doubling of the epochs, and where they turn."""
+
+    arm: str
+    held_out: str  # the metric that turns: validation_loss, or test_loss
+    train_slope: tuple[float, float, float]  # mean, and its 95 % interval
+    slope: tuple[float, float, float]
+    turn: int  # epoch after which the held-out loss is lowest
+    turn_low: int | None
+    turn_high: int | None
+    epochs: int
+    rise: float  # of the held-out loss from there to the end
+    p_rise: float  # Holm over the arms
+    area: float  # mean of the outcome over the epochs
+    epochs_to_target: float  # median; nan where none is declared or reached
+    reached: int  # seeds that reached it
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the runs say besides the contrasts."""
+
+    seeds: int  # that all arms finished
+    effects: tuple[FactorEffect, ...] = ()
+    trends: tuple[LevelTrend, ...] = ()
+    standings: tuple[Standing, ...] = ()  # the best first
+    learning: tuple[Learning, ...] = ()
+
+
+@dataclass(frozen=True)
 class Analysis:
     """Everything a reader of a study is told; computed from the store alone."""
 
@@ -73,6 +167,8 @@ class Analysis:
     factors: Mapping[str, tuple[str, ...]]  # factor -> its levels, in order
     arms: tuple[ArmSummary, ...]
     contrasts: tuple[Contrast, ...]
+    evidence: Evidence
+    remarks: tuple[str, ...]  # what the evidence says
     confounds: tuple[Confound, ...]  # found in the design, accepted ones included
     curves: pd.DataFrame  # columns: arm, block, metric, epoch (1 = after the first), value
     controls: Mapping[str, str]  # dotted path -> value of everything held equal

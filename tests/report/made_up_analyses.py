@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from paribus.findings import Analysis, ArmSummary, Contrast
+from paribus.findings import Analysis, ArmSummary, Contrast, Evidence
 from paribus.stats.verdicts import FEWEST_SEEDS, Verdict
 from paribus.study.confounds import Confound
 from paribus.study.outcomes import OUTCOMES
@@ -64,6 +64,8 @@ def made_up(
             _contrast(by_name[_name(a)], by_name[_name(b)], a, b, outcome, margin, len(pairs))
             for a, b in pairs
         ),
+        evidence=Evidence(seeds),
+        remarks=(),
         confounds=tuple(confounds),
         curves=pd.DataFrame(rows, columns=["arm", "block", "metric", "epoch", "value"]),
         controls={"training.epochs": str(epochs), "training.batch_size": "100", "model.kind": "mlp"}

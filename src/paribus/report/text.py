@@ -41,6 +41,10 @@ def render_text(analysis: Analysis, console: Console) -> None:
     for table in tables:
         console.print()
         console.print(table)
+    if analysis.remarks:
+        console.print()
+    for remark in analysis.remarks:
+        console.print(_text(remark))
     if analysis.notes:
         console.print()
     for note in analysis.notes:
@@ -51,7 +55,8 @@ def render_markdown(analysis: Analysis) -> str:
     """Return the same as GitHub Markdown, ending with a newline; names are escaped."""
     parts = [f"# {_markdown(analysis.question)}", f"**{_markdown(analysis.answer)}**"]
     parts += [_markdown_table(columns) for columns in _tables(analysis)]
-    parts += ["\n".join(f"- {_markdown(note)}" for note in analysis.notes)]
+    for sentences in (analysis.remarks, analysis.notes):
+        parts += ["\n".join(f"- {_markdown(sentence)}" for sentence in sentences)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

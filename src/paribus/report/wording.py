@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from paribus.findings import Analysis, ArmSummary, Contrast
+from paribus.findings import Analysis, ArmSummary, Contrast, Part
 from paribus.stats.paired import Paired
 from paribus.study.outcomes import Outcome
 
@@ -34,6 +34,12 @@ def labelled(label: str, unit: str) -> str:
 def capitalised(text: str) -> str:
     """Return `text` with its first letter, and no other, made a capital."""
     return text[:1].upper() + text[1:]
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return 'a, b and c'; empty parts are left out."""
+    parts = [part for part in parts if part]
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
 
 
 def number(outcome: Outcome, value: float) -> str:
@@ -64,7 +70,13 @@ def mean_interval(outcome: Outcome, arm: ArmSummary) -> str:
     return _interval(number(outcome, arm.low), number(outcome, arm.high))
 
 
-def difference_interval(outcome: Outcome, contrast: Contrast | Paired) -> str:
+def slope(values: tuple[float, float, float]) -> str:
+    """Return '-0.12 [-0.14, -0.10]' to two digits."""
+    mean, low, high = (f"{value:.2g}" for value in values)
+    return f"{mean} [{low}, {high}]"
+
+
+def difference_interval(outcome: Outcome, contrast: Contrast | Paired | Part) -> str:
     """Return '[14.10, 14.78]', without plus signs, or a dash."""
     return _interval(number(outcome, contrast.low), number(outcome, contrast.high))
 
@@ -73,7 +85,7 @@ def _interval(low: str, high: str) -> str:
     return NOTHING if NOTHING in (low, high) else f"[{low}, {high}]"
 
 
-def difference(outcome: Outcome, contrast: Contrast | Paired) -> str:
+def difference(outcome: Outcome, contrast: Contrast | Paired | Part) -> str:
     """Return '+14.44 [14.10, 14.78]'; without the interval where there is none."""
     interval = difference_interval(outcome, contrast)
     shown = signed(outcome, contrast.difference)

@@ -19,9 +19,11 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
         "spec": spec.to_yaml(),
         "outcome": design.outcome.name,
         "margin": spec.margin,
+        "target": spec.target,
         "seeds": spec.blocks,
         "looks": {"seeds": spec.looks, "planned": spec.seeds == "auto"},
         "factors": {f.label: [level.label for level in f.levels] for f in spec.arms_differ_in},
+        "reference": _reference(design),
         "arms": [_arm(design, arm) for arm in design.arms],
         "contrasts": contrasts(design),
         "confounds": [asdict(one) for one in find(design)],
@@ -62,6 +64,13 @@ def contrasts(design: Design) -> list[dict[str, Any]]:
             )
     order = {text["varies"]: place for place, text in reversed(list(enumerate(found.values())))}
     return sorted(found.values(), key=lambda one: order[one["varies"]])
+
+
+def _reference(design: Design) -> dict[str, str]:
+    """Return the level of each factor that its others are compared with."""
+    named = {key: level for one in reversed(design.spec.baselines) for key, level in one.items()}
+    factors = design.spec.arms_differ_in
+    return {f.label: named.get(f.key, f.levels[0].label) for f in factors}
 
 
 def _contrast(arm: int, baseline: int, varies: str, condition: str) -> dict[str, Any]:

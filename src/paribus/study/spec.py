@@ -75,6 +75,9 @@ class Spec(Config):
     seed: Whole = Field(0, ge=0, description="the root of all random numbers")
     outcome: Text | None = Field(None, description="by default test_accuracy or test_rmse")
     margin: Number | None = Field(None, gt=0, description="the smallest difference that matters")
+    target: Number | None = Field(
+        None, description="a value of the outcome: the epochs to it are told"
+    )
     baseline: Baseline | list[Baseline] | None = Field(
         None,
         description="levels that others are compared with, at equal levels of all other factors; "

@@ -1,0 +1,124 @@
+"""What the evidence besides the contrasts says, in sentences that are computed from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from paribus.findings import Evidence, FactorEffect, Learning, LevelTrend, Standing
+from paribus.report.wording import capitalised, listed, number, probability, signed
+from paribus.stats.verdicts import ALPHA
+from paribus.study.outcomes import OUTCOMES, Outcome
+
+_MOST_NAMED = 4
+
+
+def remarks(
+    evidence: Evidence, outcome: Outcome, margin: float | None, target: float | None
+) -> tuple[str, ...]:
+    """Return one sentence or a few on each kind of evidence that there is."""
+    return (
+        *(_effect(one, outcome) for one in evidence.effects),
+        *(_trend(one, outcome, margin) for one in evidence.trends),
+        *_ranked(evidence.standings),
+        *_learned(evidence.learning),
+        *_reached(evidence.learning, outcome, target),
+    )
+
+
+def _effect(effect: FactorEffect, outcome: Outcome) -> str:
+    """Say what an effect amounts to, and whether it is shown."""
+    unit = f" {outcome.difference_unit}" if outcome.difference_unit else ""
+    shown = effect.p_adjusted < ALPHA
+    p = f"p {_with_sign(effect.p_adjusted)}"
+    first, *others = effect.factors
+    if not others:
+        sizes = [f"{one.levels[first]} {signed(outcome, one.difference)}" for one in effect.parts]
+        text = f"{capitalised(first)}, averaged over all else: {listed(sizes)}{unit}"
+        return f"{text} ({p})." if shown else f"{text}; no main effect is shown ({p})."
+    if not shown:
+        return (
+            f"That the effect of {first} depends on {listed(others)} is not shown ({p}), which is "
+            "not to say that it does not."
+        )
+    if not effect.simple:
+        return (
+            f"How {first} and {others[0]} act together depends on {listed(others[1:])} as well "
+            f"({p}): read the contrasts one by one."
+        )
+    focus, other = effect.simple[0].factor, effect.simple[0].at_factor
+    told = []
+    for level, group in groupby(effect.simple, key=lambda one: one.level):
+        sizes = [f"{signed(outcome, one.difference)} with {one.at}" for one in group]
+        sizes[0] = sizes[0].replace(" with", f"{unit} with", 1)
+        told.append(f"{focus} {level} makes {listed(sizes)}")
+    return f"{capitalised('; '.join(told))}: the effect of {focus} depends on {other} ({p})."
+
+
+def _trend(trend: LevelTrend, outcome: Outcome, margin: float | None) -> str:
+    p = f"Page's L = {trend.statistic:g}, p {_with_sign(trend.p)}"
+    span = f"from {trend.levels[0]} to {trend.levels[-1]}"
+    if trend.p < ALPHA:
+        verb = "rises" if trend.direction == "increasing" else "falls"
+        text = f"{capitalised(outcome.label)} {verb} with {trend.factor} {span} ({p})"
+    else:
+        text = f"No trend of the {outcome.label} over {trend.factor} {span} is shown ({p})"
+    if margin and trend.enough:
+        gain = outcome.show_margin(margin)
+        text += f"; from {trend.enough} on, no higher level gains {gain} or more"
+    elif margin:
+        text += "; at which level gains stop to matter is not shown"
+    return f"{text}."
+
+
+def _ranked(standings: Sequence[Standing]) -> Iterator[str]:
+    likely = sorted(standings, key=lambda one: -one.best)[:_MOST_NAMED]
+    told = [f"{one.arm} {100 * one.best:.0f} %" for one in likely if one.best >= 0.05]
+    if told:
+        yield f"Chance to have the best mean (Bayesian bootstrap, no test): {listed(told)}."
+
+
+def _learned(learning: Sequence[Learning]) -> Iterator[str]:
+    if not learning:
+        return
+    held = OUTCOMES[learning[0].held_out].label
+    trained = _of(sum(one.train_slope[2] < 0 for one in learning), len(learning))
+    tested = _of(sum(one.slope[2] < 0 for one in learning), len(learning))
+    if trained == tested:
+        yield f"Training and {held} fall with the epochs in {trained}."
+    else:
+        yield f"The training loss falls with the epochs in {trained}, the {held} in {tested}."
+    over = [one for one in learning if one.p_rise < ALPHA and one.turn < one.epochs]
+    for one in over[:_MOST_NAMED]:
+        yield (
+            f"Overfitting in {one.arm}: the {held} is lowest after epoch {one.turn} (95 % interval "
+            f"{one.turn_low} to {one.turn_high}) and rises from there (p {_with_sign(one.p_rise)})."
+        )
+    if len(over) > _MOST_NAMED:
+        yield f"So do {len(over) - _MOST_NAMED} more arms."
+    if not over:
+        yield f"No overfitting is seen: that the {held} rises from its lowest point is not shown."
+
+
+def _reached(learning: Sequence[Learning], outcome: Outcome, target: float | None) -> Iterator[str]:
+    if target is None or not learning:
+        return
+    told = []
+    for one in learning:
+        when = "never" if math.isnan(one.epochs_to_target) else f"{one.epochs_to_target:g}"
+        some = f" (in {one.reached} of {one.seeds} seeds)" if 0 < one.reached < one.seeds else ""
+        told.append(f"{one.arm} {when}{some}")
+    goal = f"{number(outcome, target)} {outcome.unit}".rstrip()
+    yield f"Epochs until the {outcome.label} reaches {goal}, median: {listed(told)}."
+
+
+def _of(count: int, total: int) -> str:
+    if count == total:
+        return "every arm" if total > 1 else "the one arm"
+    return f"{count or 'none'} of {total} arms"
+
+
+def _with_sign(p: float) -> str:
+    shown = probability(p)
+    return shown.replace("<", "< ") if shown.startswith("<") else f"= {shown}"
