@@ -160,6 +160,18 @@ def test_plan_and_run_warn_of_what_may_confound_until_it_is_accepted(tmp_path: P
     assert "did you mean no-shuffling?) in momentum.yaml, line 7" in message
 
 
+def test_plan_foresees_what_the_seeds_can_show(ran: Path, tmp_path: Path) -> None:
+    shown = paribus(ran, "plan", "dropout.yaml", "--seeds", "20").stdout
+    assert "With 20 seeds, a difference of" in shown
+    assert "seen in 6 seeds" in shown
+    (tmp_path / "dropout.yaml").write_text(STUDY)
+    assert "run a pilot" in paribus(tmp_path, "plan", "dropout.yaml").stdout
+    guessed = paribus(tmp_path, "plan", "dropout.yaml", "--sd", "0.01", "--json")
+    (spread,) = json.loads(guessed.stdout)["prospect"]["spreads"]
+    assert spread["sd"] == 0.01
+    assert "--sd must be more than 0" in refused(tmp_path, "plan", "dropout.yaml", "--sd", "-1")
+
+
 def test_more_seeds_are_added_until_everything_is_decided(tmp_path: Path) -> None:
     units = STUDY.replace("model.dropout: [0, 0.5]", "model.hidden: [[8], [9]]")
     (tmp_path / "units.yaml").write_text(units.replace("0.02", "0.1"))

@@ -136,6 +136,14 @@ def undecided(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> set[int]
     }
 
 
+def paired_differences(
+    content: Mapping[str, Any], runs: Sequence[StoredRun]
+) -> list[Mapping[int, float]]:
+    """Return for every contrast what its arm has over its baseline, by seed."""
+    _, contrasts = _judged(content, runs)
+    return [one.differences for one in contrasts]
+
+
 def seeds_needed(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> int | None:
     """Return the seeds that would probably decide every contrast; None where none is open."""
     _, contrasts = _judged(content, runs)

@@ -176,26 +176,37 @@ def plan(
     store: StoreFile = _STORE,
     workers: Workers = None,
     device: Device = "auto",
+    sd: Annotated[
+        float | None,
+        typer.Option(help="A guess of the standard deviation of paired differences (0.01 = 1 %)."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Show what a study would run, together with what, and about how long; train nothing.
+    """Show what a study would run, about how long, and what it could show; train nothing.
+
+    How small a difference so many seeds can show is told from the runs that are in the store (a
+    pilot of three seeds or more), or from a guess.
 
     [bold]Examples[/bold]
 
       paribus plan optimizers --data mnist
 
+      paribus plan optimizers --seeds 20 --sd 0.005
+
       paribus plan my-study.yaml --json
     """
     from paribus import screen
-    from paribus.run import make_plan
+    from paribus.run import foresee, make_plan
 
     settings = _settings(store, workers, device)
     overrides = _overrides(data, target, seeds, margin, set_)
-    made = make_plan(_design(study, overrides, data_root, settings), settings)
+    design = _design(study, overrides, data_root, settings)
+    expected = foresee(design, settings, sd)
+    made = make_plan(design, settings)
     if json:
-        screen.print_json(screen.plan_record(made))
+        screen.print_json(screen.plan_record(made, expected))
     else:
-        screen.show_plan(made)
+        screen.show_plan(made, expected)
 
 
 @app.command()

@@ -14,7 +14,8 @@ from paribus.environment import choose_device, environment, require_cuda, versio
 from paribus.errors import InputError
 from paribus.findings import Analysis
 from paribus.profile import Profile
-from paribus.store.store import Store
+from paribus.prospect import Prospect, prospect
+from paribus.store.store import Store, StoredRun
 from paribus.study.declaration import declaration
 from paribus.study.design import Design, EngineId, Run, design
 from paribus.study.plan import Plan, plan
@@ -99,6 +100,15 @@ def run_study(
                 watch(todo)
                 _train(todo, store, settings, watch, profile or Profile())
         return analyse(store, design.key)
+
+
+def foresee(design: Design, settings: Settings, guess: float | None = None) -> Prospect:
+    """Return what a study can show, by the runs of it that are in the store, or by a guess."""
+    content, runs = declaration(design, ""), list[StoredRun]()
+    if settings.store.exists():
+        with Store(settings.store) as store:
+            runs = store.runs((run.block, run.arm, run.key) for run in design.runs)
+    return prospect(content, runs, guess)
 
 
 def extension(design: Design, settings: Settings) -> int | None:

@@ -25,9 +25,12 @@ from rich.text import Text
 
 from paribus.engines.base import Record
 from paribus.profile import Profile
+from paribus.prospect import Prospect
+from paribus.report.record import plain
 from paribus.run import Watch
 from paribus.study.confounds import Confound
 from paribus.study.declaration import contrasts
+from paribus.study.design import Design
 from paribus.study.plan import Plan
 from paribus.workers.messages import EpochDone
 
@@ -129,7 +132,7 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def show_plan(plan: Plan) -> None:
+def show_plan(plan: Plan, expected: Prospect) -> None:
     """Print a plan: the arms, what will run together, time and memory, what may confound it."""
     design, spec = plan.design, plan.design.spec
     out.print(Text(spec.question, style="bold"))
@@ -158,6 +161,8 @@ def show_plan(plan: Plan) -> None:
     judged = spec.outcome or design.outcome.name
     margin = design.outcome.show_margin(spec.margin) if spec.margin else "none declared"
     out.print(f"Judged by {judged.replace('_', ' ')}; margin: {margin}.")
+    for line in _foreseen(expected, design):
+        out.print(line)
     if plan.finished:
         out.print(f"{plan.finished} runs are in the store already.")
     if plan.to_train:
@@ -170,6 +175,43 @@ def show_plan(plan: Plan) -> None:
     else:
         out.print("Nothing is left to train.")
     _show_confounds(plan.confounds)
+
+
+def _foreseen(expected: Prospect, design: Design) -> Iterator[str]:
+    """Say how small a difference the seeds can show, and how many the margin takes."""
+    if not expected.contrasts:
+        return
+    if not expected.spreads:
+        yield (
+            f"How small a difference {_count(expected.seeds, 'seed')} can find depends on how much "
+            "it varies between seeds: run a pilot (--seeds 3 or more), or state a guess with --sd."
+        )
+        return
+    least, most = expected.spreads[0], expected.spreads[-1]
+    show = design.outcome.show
+    unit = f" {design.outcome.difference_unit}".rstrip()
+
+    def span(low: str, high: str) -> str:
+        return low if low == high else f"{low} to {high}"
+
+    where = "a guess"
+    if least.pilot:
+        seen = {one.pilot for one in expected.spreads}
+        where = f"seen in {span(str(min(seen)), str(max(seen)))} seeds"
+        where += f"; from so few, {most.low / most.sd:.1f} to {most.high / most.sd:.1f} times that"
+    yield (
+        f"With {_count(expected.seeds, 'seed')}, a difference of "
+        f"{span(show(least.detectable), show(most.detectable))}{unit} is found with 80 % chance "
+        f"(sd of the differences {span(show(least.sd), show(most.sd))}{unit}, {where}; Holm over "
+        f"{_count(expected.contrasts, 'contrast')})."
+    )
+    if design.spec.margin:
+        needed = [one.seeds for one in (least, most)]
+        told = span(*(f"{n:,}" if n else "more than 100,000" for n in needed))
+        yield (
+            f"A difference as large as the margin, or that there is none, is shown with 80 % "
+            f"chance by {told} seeds."
+        )
 
 
 def _show_confounds(confounds: Sequence[Confound]) -> None:
@@ -185,7 +227,7 @@ def _show_confounds(confounds: Sequence[Confound]) -> None:
         out.print(f"Accepted: {', '.join(accepted)}.")
 
 
-def plan_record(plan: Plan) -> dict[str, Any]:
+def plan_record(plan: Plan, expected: Prospect) -> dict[str, Any]:
     """Return a plan as JSON-ready values."""
     design = plan.design
     return {
@@ -209,6 +251,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "estimated_bytes": plan.bytes,
         "outcome": design.outcome.name,
         "margin": design.spec.margin,
+        "prospect": plain(expected),
         "confounds": [asdict(one) for one in plan.confounds],
     }
 

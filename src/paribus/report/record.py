@@ -22,7 +22,7 @@ def to_record(analysis: Analysis) -> dict[str, Any]:
     are the field names of `Analysis`, without the curves, and `verdicts`, a count of each.
     """
     record = {
-        field.name: _plain(getattr(analysis, field.name))
+        field.name: plain(getattr(analysis, field.name))
         for field in fields(analysis)
         if field.name not in _LEFT_OUT
     }
@@ -30,7 +30,8 @@ def to_record(analysis: Analysis) -> dict[str, Any]:
     return record
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return dataclasses, arrays and numbers as JSON-ready values; nan and infinity as None."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | str):
@@ -38,11 +39,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, Sequence):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return str(value)

@@ -1,0 +1,97 @@
+"""What a study can be expected to show: before it is run, from a pilot or from a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from paribus.analysis import paired_differences
+from paribus.errors import InputError
+from paribus.stats.power import (
+    detectable,
+    equivalence_power,
+    pilot_sd_interval,
+    power,
+    seeds_for_equivalence,
+    seeds_needed,
+)
+from paribus.stats.verdicts import ALPHA
+from paribus.store.store import StoredRun
+
+
+_FEWEST = 3  # seeds of a pilot
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The standard deviation of a contrast's paired differences, and what follows from it.
+
+    Each claim at 5 % over the number of contrasts: the first and hardest step of Holm's method.
+    """
+
+    contrast: str
+    sd: float
+    low: float  # 95 % interval of a pilot's; nan for a guess
+    high: float
+    pilot: int  # seeds that it was seen in; 0 for a guess
+    detectable: float  # difference that is found with 80 % power
+    power: float  # to find a difference as large as the margin; nan without one
+    equivalence_power: float  # to show equivalence where there is no difference; likewise
+    seeds: int | None  # that have 80 % power for both
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What so many seeds can show of each contrast, the least spread first."""
+
+    seeds: int
+    contrasts: int
+    spreads: tuple[Spread, ...]
+
+
+def prospect(
+    content: Mapping[str, Any], runs: Sequence[StoredRun], guess: float | None = None
+) -> Prospect:
+    """Return what a declared study can show, by the spread that its finished runs have.
+
+    At least three seeds of a contrast make a pilot; `guess` stands for the spread of all contrasts
+    instead. InputError for a guess that is not above zero.
+    """
+    if guess is not None and not guess > 0:
+        raise InputError(f"--sd must be more than 0 (got {guess:g})")
+    asked, margin, seeds = content["contrasts"], content["margin"], content["seeds"]
+    alpha = ALPHA / max(1, len(asked))
+
+    def spread(contrast: str, sd: float, pilot: int) -> Spread:
+        low, high = pilot_sd_interval(sd, pilot)
+        nan, needed = float("nan"), None
+        if margin:
+            either = (seeds_needed(sd, margin, alpha), seeds_for_equivalence(sd, margin, alpha))
+            needed = max((n for n in either if n), default=None) if None not in either else None
+        return Spread(
+            contrast,
+            sd,
+            low,
+            high,
+            pilot,
+            detectable(seeds, sd, alpha),
+            power(seeds, sd, margin, alpha) if margin else nan,
+            equivalence_power(seeds, sd, margin, alpha) if margin else nan,
+            needed,
+        )
+
+    if guess is not None:
+        return Prospect(seeds, len(asked), (spread("every contrast", guess, 0),) if asked else ())
+    found = []
+    for one, differences in zip(asked, paired_differences(content, runs), strict=True):
+        values = np.array(list(differences.values()))
+        if len(values) < _FEWEST:
+            continue
+        sd = float(values.std(ddof=1))
+        if sd > 1e-9 * np.max(np.abs(values)):  # more than rounding
+            name = f"{one['varies']}, {one['condition']}".removesuffix(", ")
+            found.append(spread(name, sd, len(values)))
+    return Prospect(seeds, len(asked), tuple(sorted(found, key=lambda one: one.sd)))
