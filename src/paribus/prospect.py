@@ -21,7 +21,6 @@ from paribus.stats.power import (
 from paribus.stats.verdicts import ALPHA
 from paribus.store.store import StoredRun
 
-
 _FEWEST = 3  # seeds of a pilot
 
 
