@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 from sklearn import metrics
 from sklearn.datasets import load_iris
 
@@ -169,3 +171,49 @@ def test_a_network_is_found_where_the_script_finds_it(tmp_path: Path) -> None:
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert done.stdout.strip() == "['done', 'done']", done.stderr
+
+
+def test_every_seed_has_a_split_of_its_own_and_the_verdicts_allow_for_it(tmp_path: Path) -> None:
+    def run(split: str, seeds: int) -> paribus.Result:
+        return paribus.Study(
+            "Which learning rate?",
+            data={"source": "diabetes", "split": split},
+            model={"hidden": [8]},
+            train={"epochs": 10},
+            factors={"train.learning_rate": [0.0001, 0.01]},
+            seeds=seeds,
+            margin=1.0,
+        ).run(store=tmp_path / "s.sqlite", workers=1, progress=False)
+
+    for split, n in (("resampled", 8), ("kfold", 12)):
+        result = run(split, n)
+        (contrast,), arm = result.analysis.contrasts, result.analysis.arms[0]
+        overlap = result.analysis.overlap
+        assert overlap == pytest.approx(0.25, abs=0.003)  # a fifth is tested on
+        d = np.array(list(contrast.differences.values()))
+        for values, low, high in (
+            (d, contrast.low, contrast.high),
+            (np.array(list(arm.values.values())), arm.low, arm.high),
+        ):
+            half = stats.t.ppf(0.975, n - 1) * error_of(values, overlap)
+            assert (high - low) / 2 == pytest.approx(half)
+        assert contrast.verdict == "better"
+        t = abs(d.mean()) / error_of(d, overlap)
+        assert contrast.p == pytest.approx(2 * stats.t.sf(t, n - 1))
+        assert math.isnan(contrast.p_sign_flip)
+        notes = " ".join(result.analysis.notes)
+        assert "It holds for data like these: every seed has a split of its own" in notes
+        assert ("12 seeds are no multiple of 5 folds" in notes) == (split == "kfold")
+        assert "this one test set" not in notes
+        page = result.report(tmp_path / f"{split}.html").read_text()
+        assert "data.split" in page
+        assert "Nadeau and Bengio" in page
+    assert result.runs["status"].eq("done").all()
+    fixed = run("fixed", 6).analysis
+    assert fixed.overlap == 0
+    assert "It holds for this one test set of 88 rows." in fixed.notes[0]
+    assert fixed.contrasts[0].p_sign_flip == 2 / 2**6
+
+
+def error_of(d: np.ndarray, overlap: float) -> float:
+    return float(d.std(ddof=1)) * math.sqrt(1 / len(d) + overlap)

@@ -202,6 +202,32 @@ def test_seeds_auto_tells_its_looks(tmp_path: Path) -> None:
     assert "--seeds" not in refused(tmp_path, "plan", "dropout.yaml", "--seeds", "many")
 
 
+def test_seeds_with_splits_of_their_own_are_judged_once(tmp_path: Path) -> None:
+    own = "data: {source: breast-cancer, split: kfold}"
+    study = STUDY.replace("data: breast-cancer", own)
+    (tmp_path / "folds.yaml").write_text(study)
+    message = refused(tmp_path, "run", "folds.yaml", "--more")
+    assert "more seeds need data.split fixed (got kfold)" in message
+    open_ended = study.replace("seeds: 6", "seeds: auto")
+    (tmp_path / "folds.yaml").write_text(open_ended)
+    line = open_ended.splitlines().index("seeds: auto") + 1
+    message = refused(tmp_path, "plan", "folds.yaml")
+    assert "seeds: auto needs data.split fixed (got kfold)" in message
+    assert f"in folds.yaml, line {line}" in message
+
+
+def test_folds_without_kfold_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "folds.yaml").write_text("question: Ok?\ndata:\n  source: digits\n  folds: 10\n")
+    message = refused(tmp_path, "plan", "folds.yaml")
+    assert "data.folds needs data.split kfold (got fixed) in folds.yaml, line 4" in message
+    message = refused(tmp_path, "run", "optimizers", "--set", "data.folds=3")
+    assert "data.folds needs data.split kfold (got fixed) in an override" in message
+    message = refused(
+        tmp_path, "plan", "optimizers", "--set", "data.split=kfold", "--set", "data.folds=2000"
+    )
+    assert "data.folds is 2000; there are only 1797 rows" in message
+
+
 def test_a_table_of_ones_own_is_learned_from(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {

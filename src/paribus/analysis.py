@@ -26,7 +26,7 @@ def analyse(store: Store, name: str) -> Analysis:
     study = store.study(name)
     content = study.content
     outcome, margin = OUTCOMES[content["outcome"]], content["margin"]
-    looks = _looks(content)
+    looks, overlap = _looks(content), _overlap(content)
     arms, contrasts = _judged(content, study.runs)
     rows, resolution = _tested(content, outcome)
     seeds = max(arm.asked for arm in arms)
@@ -43,7 +43,7 @@ def analyse(store: Store, name: str) -> Analysis:
         question=study.row.question,
         answer=answer(contrasts, arms, outcome, margin),
         notes=(
-            *notes(contrasts, arms, outcome, margin, seeds, several, rows),
+            *notes(contrasts, arms, outcome, margin, seeds, several, rows, overlap),
             *_cautions(study, confounds, outcome, margin, resolution, rows),
         ),
         outcome=outcome,
@@ -63,6 +63,7 @@ def analyse(store: Store, name: str) -> Analysis:
         command=content["command"],
         spec=content["spec"],
         created=max((run.finished for run in study.runs if run.finished), default=study.row.asked),
+        overlap=overlap,
     )
 
 
@@ -83,6 +84,12 @@ def _cautions(
             f"The margin, {outcome.show_margin(margin)}, is less than one of {rows} rows "
             f"({outcome.show(resolution)}): on so few, nothing can be shown to be equivalent."
         )
+    seeds, folds = study.content["seeds"], study.content.get("folds", 1)
+    if study.content.get("split") == "kfold" and seeds % folds:
+        yield (
+            f"{seeds} seeds are no multiple of {folds} folds, so some rows are tested on more "
+            "often than others."
+        )
     if study.content["controls"].get("evaluate.mode") == "training":
         yield (
             "Tested in training mode, as evaluate.mode asks: dropout was active and batch "
@@ -98,14 +105,16 @@ def _cautions(
         yield f"The runs were trained in {len(study.environments)} different environments."
 
 
-def _summary(about: Mapping[str, Any], runs: list[StoredRun], outcome: Outcome) -> ArmSummary:
+def _summary(
+    about: Mapping[str, Any], runs: list[StoredRun], outcome: Outcome, overlap: float
+) -> ArmSummary:
     values = {
         run.block: run.metrics[outcome.name]
         for run in runs
         if run.status == "done" and math.isfinite(run.metrics.get(outcome.name, math.nan))
     }
     array = np.array(list(values.values()))
-    low, high = mean_interval(array)
+    low, high = mean_interval(array, overlap)
     count = Counter(run.status for run in runs)
     return ArmSummary(
         name=about["name"],
@@ -159,7 +168,8 @@ def _judged(
     for run in runs:
         of_arm[run.arm].append(run)
     arms = tuple(
-        _summary(about, of_arm[index], outcome) for index, about in enumerate(content["arms"])
+        _summary(about, of_arm[index], outcome, _overlap(content))
+        for index, about in enumerate(content["arms"])
     )
     settled = [{run.block for run in of_arm[i] if run.status} for i in range(len(arms))]
     return arms, _contrasts(content, arms, settled)
@@ -169,6 +179,11 @@ def _looks(content: Mapping[str, Any]) -> Looks:
     # A study that an older version declared was looked at once.
     about = content.get("looks") or {"seeds": [content["seeds"]], "planned": False}
     return Looks(tuple(about["seeds"]), about["planned"])
+
+
+def _overlap(content: Mapping[str, Any]) -> float:
+    # All seeds of a study that an older version declared share one split.
+    return float(content.get("overlap", 0.0))
 
 
 def _tested(content: Mapping[str, Any], outcome: Outcome) -> tuple[int, float]:
@@ -194,7 +209,7 @@ def _contrasts(
     better = outcome.higher_is_better
     if len(looks.seeds) == 1:
         values = [np.array(list(d.values())) for d in differences]
-        judged = judge(values, margin, better, resolution)
+        judged = judge(values, margin, better, resolution, _overlap(content))
     else:
         complete = [settled[one["arm"]] & settled[one["baseline"]] for one in asked]
         taken = [sum(blocks >= set(range(n)) for n in looks.seeds) for blocks in complete]

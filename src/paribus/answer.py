@@ -146,8 +146,12 @@ def notes(
     seeds: int,
     looks: Looks | None,
     rows: int,
+    overlap: float = 0.0,
 ) -> list[str]:
-    """Return how sure the answer is, what it holds for, and what went wrong."""
+    """Return how sure the answer is, what it holds for, and what went wrong.
+
+    `overlap` is above zero where every seed has a split of its own.
+    """
     judged = sum(one.n >= FEWEST_SEEDS for one in contrasts)
     part = outcome.name.partition("_")[0].replace("train", "training")
     fewest = min(arm.asked for arm in arms)
@@ -160,7 +164,13 @@ def notes(
             "; differences paired within seeds, 95 % t intervals each by itself, verdicts by Holm "
             f"over {len(contrasts)} contrast{'s' if len(contrasts) != 1 else ''}"
         )
-    told = [f"{how}. It holds for this one {part} set of {rows:,} rows."]
+    scope = f"It holds for this one {part} set of {rows:,} rows."
+    if overlap:
+        scope = (
+            "It holds for data like these: every seed has a split of its own, and intervals and "
+            "tests are corrected for the rows that splits share (Nadeau and Bengio, 2003)."
+        )
+    told = [f"{how}. {scope}"]
     if contrasts and margin is None:
         told.append(
             "No margin is declared, so nothing can be shown to be equivalent: set `margin` to the "
@@ -170,10 +180,23 @@ def notes(
         told.append(f"The {outcome.label} says nothing about rows that were not trained on.")
     needed = [one.seeds_needed for one in contrasts if one.seeds_needed]
     if needed:
+        how = "`paribus run … --more` adds them"
+        if overlap:
+            how = "run them as a study with another `seed`"
         told.append(
             f"The contrasts that are not decided yet would need {_span(needed)} seeds in all, to "
             "show with 80 % chance a difference as large as the margin, or that there is none: "
-            "`paribus run … --more` adds them."
+            f"{how}."
+        )
+    hopeless = sum(
+        one.verdict == "inconclusive" and one.seeds_needed is None and one.low < one.high
+        for one in contrasts
+    )
+    if overlap and margin is not None and hopeless:
+        told.append(
+            f"No number of seeds gives {hopeless} of the contrasts an 80 % chance to show a "
+            "difference as large as the margin, or that there is none: the splits share too many "
+            "rows."
         )
     for arm in arms:
         for count, what in ((arm.diverged, "diverged"), (arm.failed, "failed")):

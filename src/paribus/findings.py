@@ -49,7 +49,7 @@ class Contrast:
     effect_size: float  # d of the paired differences (mean / sd)
     superiority: float  # share of pairs in which the arm has the better outcome, ties half
     p: float  # t-test, two-sided
-    p_sign_flip: float  # exact sign-flip test, two-sided
+    p_sign_flip: float  # exact sign-flip test, two-sided; nan where seeds have their own splits
     p_adjusted: float  # Holm over the study's contrasts
     p_equivalence: float  # TOST against the margin, Holm-adjusted; nan without a margin
     verdict: Verdict
@@ -177,3 +177,4 @@ class Analysis:
     command: str  # the shell command that reproduces it; empty where the data was a DataFrame
     spec: str  # the study as YAML
     created: str  # ISO 8601, UTC
+    overlap: float = 0.0  # rows judged by / trained on where seeds have their own splits, else 0

@@ -114,13 +114,19 @@ def foresee(design: Design, settings: Settings, guess: float | None = None) -> P
 def extension(design: Design, settings: Settings) -> int | None:
     """Return how many seeds the open contrasts of a finished study need; None where all is decided.
 
-    Raises InputError where it plans its looks by itself, or has not been run to its end.
+    Raises InputError where it plans its looks by itself, where each seed has a split of its own, or
+    where it has not been run to its end.
     """
     spec = design.spec
     if spec.seeds == "auto":
         raise InputError(
             f"seeds: auto adds seeds by itself, up to max_seeds ({spec.max_seeds}); to allow more, "
             f"raise max_seeds before the first run"
+        )
+    if spec.data.split != "fixed":
+        raise InputError(
+            f"more seeds need data.split fixed (got {spec.data.split}): splits share rows, and no "
+            f"levels are known for several looks at such seeds"
         )
     if make_plan(design, settings).stacks:
         raise InputError("run the study to its end before it gets more seeds")

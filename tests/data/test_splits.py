@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paribus.data import Dataset, load, split
+from paribus.data import Dataset, folds, load, split
 from paribus.data.splits import thin
 from paribus.errors import DataError
 
@@ -163,3 +163,46 @@ def test_thinning_keeps_a_share_of_a_class_and_all_others(counts, share, larger,
     others = dict.fromkeys(range(1, len(counts)), 0.5)
     more = thin(rows, targets, {0: larger, **others}, rng(seed))
     assert set(kept[targets[kept] == 0]) <= set(more[targets[more] == 0]) <= set(rows)
+
+
+@given(st.lists(st.integers(2, 30), min_size=1, max_size=8), st.integers(2, 12), st.integers(0, 99))
+def test_folds_are_disjoint_complete_and_stratified_to_within_one_row(counts, count, seed):
+    data = labelled(counts)
+    if data.rows < count:
+        return
+    parts = folds(data, count, rng(seed))
+    assert len(parts) == count
+    assert sorted(np.concatenate(parts)) == list(range(data.rows))
+    sizes = [len(part) for part in parts]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] - sizes[-1] <= 1
+    for part in parts:
+        assert np.all(np.diff(part) > 0)
+        taken = np.bincount(data.targets[part], minlength=len(counts))
+        assert np.abs(taken - np.array(counts) / count).max() < 1
+        assert np.all(taken < counts)  # something of every class is left to train on
+
+
+@given(st.integers(2, 60), st.integers(2, 12))
+def test_folds_of_a_regression_differ_in_size_by_one_row(rows, count):
+    if rows < count:
+        with pytest.raises(DataError, match=rf"data.folds is {count}; there are only {rows} rows"):
+            folds(measured(rows), count, rng())
+        return
+    parts = folds(measured(rows), count, rng())
+    assert sorted(np.concatenate(parts)) == list(range(rows))
+    assert {len(part) for part in parts} <= {rows // count, rows // count + 1}
+
+
+def test_another_shuffle_gives_other_folds_and_a_lonely_class_none():
+    data = labelled([30, 30])
+    one, same, other = (folds(data, 5, rng(seed)) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    with pytest.raises(DataError, match='class "b" has 1 row'):
+        folds(labelled([9, 1]), 2, rng())
+
+
+def test_folds_put_the_official_test_set_back():
+    parts = folds(labelled([5, 5], test_rows=np.array([9, 0, 4])), 2, rng())
+    assert sorted(np.concatenate(parts)) == list(range(10))

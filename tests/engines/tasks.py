@@ -9,7 +9,7 @@ from paribus.study.spec import from_values
 
 
 def tasks_of(
-    data: str | dict = "digits", dataset: Dataset | None = None, **values: object
+    data: object = "digits", dataset: Dataset | None = None, **values: object
 ) -> tuple[list[Task], Dataset]:
     laid_out = design_of(data, dataset, **values)
     tasks = [
@@ -19,8 +19,6 @@ def tasks_of(
     return tasks, laid_out.dataset
 
 
-def design_of(
-    data: str | dict = "digits", dataset: Dataset | None = None, **values: object
-) -> Design:
+def design_of(data: object = "digits", dataset: Dataset | None = None, **values: object) -> Design:
     spec = from_values({"question": "Same?", "data": data, **values})
     return design(spec, dataset or load(spec.data.source), EngineId("stacked", "test", "cpu"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from paribus.data import Dataset, fit_scaling, load
 from paribus.engines.base import Record, Task
 from paribus.engines.stacked import layers
+from paribus.engines.stacked.batches import Batches
 from paribus.engines.stacked.stack import Stack
 from paribus.engines.torch import build, state_dict
 from paribus.models.weights import initial_weights
@@ -65,8 +68,12 @@ def plain_epoch(task: Task, dataset: Dataset, make_optimizer: object) -> tuple[l
     weights = initial_weights(task.network, config.model.init, task.seed, task.block)
     module.load_state_dict(state_dict(task.network, weights), strict=False)
     optimizer = make_optimizer(module.parameters())
-    split = split_rows(dataset, config.data, task.seed)
+    split = split_rows(dataset, config.data, task.seed, task.block)
     scaling = fit_scaling(dataset, split.train, config.data.scaling)
+    targets = dataset.targets
+    if dataset.task == "regression":
+        learned_from = targets[split.train].astype(np.float64)
+        targets = ((targets - learned_from.mean()) / learned_from.std()).astype(np.float32)
     order = generator(task.seed, "batches 0", task.block).permutation(len(split.train))
     module.train()
     bf16 = config.train.precision == "bf16"
@@ -75,10 +82,12 @@ def plain_epoch(task: Task, dataset: Dataset, make_optimizer: object) -> tuple[l
         split.train[order], range(config.train.batch_size, len(order), config.train.batch_size)
     ):
         x = torch.from_numpy(scaling.apply(dataset.features[rows]))
-        y = torch.from_numpy(dataset.targets[rows])
+        y = torch.from_numpy(targets[rows])
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             outputs = module(x).float()
-        if config.train.loss == "mse":
+        if dataset.task == "regression":
+            loss = F.mse_loss(outputs.squeeze(1), y)
+        elif config.train.loss == "mse":
             loss = F.mse_loss(outputs, F.one_hot(y, dataset.outputs).float())
         elif config.train.loss == "softmax-cross-entropy":
             loss = F.cross_entropy(torch.softmax(outputs, 1), y)
@@ -183,17 +192,27 @@ def test_other_losses_equal_a_plain_loop(loss: str) -> None:
     assert_alike(tasks[0], dataset, make_optimizer)
 
 
+@pytest.mark.parametrize("split", ["fixed", "resampled"])
 @pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
-def test_class_weights_equal_a_plain_loop(loss: str) -> None:
+def test_class_weights_equal_a_plain_loop(loss: str, split: str) -> None:
     """Weights by scikit-learn, in `CrossEntropyLoss`; those of mse are a mean of the same kind."""
+    imbalance = {"class_weights": "balanced", "subsample": {"3": 0.1, "8": 0.5}}
     tasks, dataset = tasks_of(
-        data={"source": "digits", "class_weights": "balanced", "subsample": {"3": 0.1, "8": 0.5}},
+        data={"source": "digits", "split": split, **imbalance},
         model={"hidden": [30]},
         train={"epochs": 1, "batch_size": 100, "loss": loss, "optimizer": "sgd"},
-        seeds=1,
+        seeds=2,
     )
-    (task,) = tasks
-    split = split_rows(dataset, task.config.data, task.seed)
+    stack = Stack(tasks, dataset, torch.device("cpu"))
+    for task, record in zip(
+        tasks, stack.train(keep_weights=True, epoch_done=lambda runs: None), strict=True
+    ):
+        assert_weighted_alike(task, dataset, record)
+
+
+def assert_weighted_alike(task: Task, dataset: Dataset, record: Record) -> None:
+    loss = task.config.train.loss
+    split = split_rows(dataset, task.config.data, task.seed, task.block)
     y = dataset.targets[split.train]
     assert 10 < np.bincount(y)[3] < 20
     weights = compute_class_weight("balanced", classes=np.arange(10), y=y)
@@ -217,8 +236,6 @@ def test_class_weights_equal_a_plain_loop(loss: str) -> None:
         optimizer.zero_grad()
         weighted(module(x), torch.from_numpy(dataset.targets[rows])).backward()
         optimizer.step()
-    stack = Stack(tasks, dataset, torch.device("cpu"))
-    (record,) = stack.train(keep_weights=True, epoch_done=lambda runs: None)
     for name, ours in state_dict(task.network, record.weights).items():
         theirs, start = module.state_dict()[name], state_dict(task.network, weights_before)[name]
         difference = torch.linalg.norm(ours - theirs) / torch.linalg.norm(theirs - start)
@@ -228,6 +245,21 @@ def test_class_weights_equal_a_plain_loop(loss: str) -> None:
     y_test = torch.from_numpy(dataset.targets[split.test])
     plain = F.cross_entropy(outputs, y_test).item()
     assert record.metrics["test_log_loss"] == pytest.approx(plain, rel=1e-4)
+
+
+def test_class_weights_are_those_of_each_blocks_training_rows() -> None:
+    digits = load("digits")
+    few = np.concatenate([np.flatnonzero(digits.targets == code)[:5] for code in range(10)])
+    dataset = replace(digits, features=digits.features[few], targets=digits.targets[few])
+    data = {"source": "digits", "split": "resampled", "test": 0.3, "class_weights": "balanced"}
+    factors = {"train.optimizer": ["sgd", "adam"]}
+    tasks, _ = tasks_of(data=data, dataset=dataset, factors=factors, seeds=3)
+    found = Batches(tasks, dataset, torch.device("cpu")).class_weights
+    for task, weights in zip(tasks, found, strict=True):
+        y = dataset.targets[split_rows(dataset, task.config.data, task.seed, task.block).train]
+        theirs = compute_class_weight("balanced", classes=np.arange(10), y=y)
+        np.testing.assert_allclose(weights, theirs, rtol=1e-6)
+    assert not torch.equal(found[0], found[2])  # another block, whose classes have other numbers
 
 
 @pytest.mark.parametrize("scaling", ["none", "unit", "symmetric", "standard"])
@@ -242,6 +274,66 @@ def test_every_scaling_equals_a_plain_loop(scaling: str) -> None:
     )
     assert tasks[0].config.data.scaling == scaling
     assert_alike(tasks[0], dataset, make_optimizer)
+
+
+@pytest.mark.parametrize("split", ["resampled", "kfold"])
+@pytest.mark.parametrize("data", ["digits", "breast-cancer", "diabetes"])
+def test_each_block_with_a_split_of_its_own_equals_a_plain_loop_on_its_rows(
+    data: str, split: str
+) -> None:
+    settings, make_optimizer = OPTIMIZERS["adam"]
+    tasks, dataset = tasks_of(
+        data={"source": data, "scaling": "standard", "split": split, "validation": 0.2},
+        model={"hidden": [20]},
+        train={"epochs": 1, "batch_size": 100, "log_every": 1, **settings},
+        seeds=10,
+    )
+    tasks = [task for task in tasks if task.block % 5 == 4]  # folds of one size
+    stack = Stack(tasks, dataset, torch.device("cpu"))
+    records = stack.train(keep_weights=True, epoch_done=lambda runs: None)
+    for task, record in zip(tasks, records, strict=True):
+        plain, _ = plain_epoch(task, dataset, make_optimizer)
+        np.testing.assert_allclose(record.curves["step_loss"], plain, rtol=1e-4)
+        module = build(task.network).eval()
+        module.load_state_dict(state_dict(task.network, record.weights), strict=False)
+        own = split_rows(dataset, task.config.data, task.seed, task.block)
+        scaling = fit_scaling(dataset, own.train, "standard")
+        for part, rows in (("validation", own.validation), ("test", own.test)):
+            with torch.no_grad():
+                outputs = module(torch.from_numpy(scaling.apply(dataset.features[rows]))).numpy()
+            y = dataset.targets[rows]
+            if dataset.task == "classification":
+                accuracy = np.mean(outputs.argmax(1) == y)
+                assert record.metrics[f"{part}_accuracy"] == pytest.approx(accuracy)
+            else:
+                learned_from = dataset.targets[own.train].astype(float)
+                errors = outputs[:, 0] * learned_from.std() + learned_from.mean() - y
+                rmse = np.sqrt(np.mean(errors**2))
+                assert record.metrics[f"{part}_rmse"] == pytest.approx(rmse, rel=1e-4)
+                r2 = 1 - np.mean(errors**2) / np.var(y)
+                assert record.metrics[f"{part}_r2"] == pytest.approx(r2, rel=1e-4)
+
+
+@pytest.mark.parametrize("split", ["fixed", "resampled"])
+@pytest.mark.parametrize("data", ["digits", "breast-cancer"])
+def test_a_batch_has_the_scaled_inputs_of_its_rows_bit_for_bit(data: str, split: str) -> None:
+    dataset = load(data)
+    if dataset.kind == "table":
+        features = dataset.features.copy()
+        features[::7, 3] = np.nan
+        dataset = replace(dataset, features=features)
+    tasks, _ = tasks_of(
+        data={"source": data, "scaling": "standard", "split": split}, dataset=dataset, seeds=3
+    )
+    batches = Batches(tasks, dataset, torch.device("cpu"))
+    rows = next(batches.epoch(0))
+    x, y = batches.gather(rows)
+    for block in range(3):
+        own = split_rows(dataset, tasks[0].config.data, 0, block)
+        assert np.isin(rows[block], own.train).all()
+        scaled = fit_scaling(dataset, own.train, "standard").apply(dataset.features[rows[block]])
+        np.testing.assert_array_equal(x[block], scaled)
+        np.testing.assert_array_equal(y[block], dataset.targets[rows[block]])
 
 
 def test_the_default_cnn_on_28_by_28_pixels_equals_a_plain_loop() -> None:

@@ -10,6 +10,8 @@ from sklearn import metrics as sk
 from paribus.engines.stacked.losses import sample_losses
 from paribus.engines.stacked.metrics import Pass, Totals, evaluation_sums, metrics_of, tables_of
 
+NO_NUMBERS = (np.ones(1), np.zeros(1))  # scale and spread of targets, which classes have not
+
 
 def made_up(members: int, rows: int, classes: int, seed: int = 0) -> tuple[torch.Tensor, ...]:
     """Outputs that lean to the right class, and codes of which class 1 has no rows."""
@@ -50,7 +52,7 @@ def expected_calibration_error(outputs: np.ndarray, codes: np.ndarray) -> float:
 def test_metrics_of_classes_equal_scikit_learns(classes: int, loss: str) -> None:
     outputs, targets = made_up(3, 500, classes)
     totals = totals_of(outputs, targets, loss)
-    found, held = metrics_of("test", totals, 1.0, 0.0), tables_of("test", totals)
+    found, held = metrics_of("test", totals, *NO_NUMBERS), tables_of("test", totals)
     codes, labels = targets[0].numpy(), np.arange(classes)
     for member in range(3):
         own = outputs[member].double().numpy()
@@ -81,10 +83,10 @@ def test_confidence_at_the_edge_of_a_bin_belongs_to_the_lower_one(shift: float) 
     outputs = torch.full((1, 4, 5), shift)  # confidence 1/5 = 3/15, and one row in four is right
     targets = torch.tensor([[0, 1, 2, 3]])
     totals = totals_of(outputs, targets, "cross-entropy")
-    assert metrics_of("test", totals, 1.0, 0.0)["test_ece"] == pytest.approx(0.05, abs=1e-7)
+    assert metrics_of("test", totals, *NO_NUMBERS)["test_ece"] == pytest.approx(0.05, abs=1e-7)
     sure = torch.tensor([[[1e9, 0.0], [1e9, 0.0]]])  # confidence 1, and one row in two is right
     totals = totals_of(sure, torch.tensor([[0, 1]]), "mse")
-    assert metrics_of("test", totals, 1.0, 0.0)["test_ece"] == 0.5
+    assert metrics_of("test", totals, *NO_NUMBERS)["test_ece"] == 0.5
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10, 17, 101])
@@ -95,12 +97,12 @@ def test_a_member_has_the_same_metrics_alone_and_in_a_stack(
 ) -> None:
     outputs, targets = made_up(5, rows, classes)
     totals = totals_of(outputs, targets, loss)
-    together, tables = metrics_of("test", totals, 1.0, 0.0), tables_of("test", totals)
+    together, tables = metrics_of("test", totals, *NO_NUMBERS), tables_of("test", totals)
     for member in range(5):
         for members in (slice(member, member + 1), slice(member, None), slice(0, member + 1)):
             totals = totals_of(outputs[members].clone(), targets[members], loss)
             place = member - (members.start or 0)
-            for name, values in metrics_of("test", totals, 1.0, 0.0).items():
+            for name, values in metrics_of("test", totals, *NO_NUMBERS).items():
                 assert values[place] == together[name][member], name
             for name, values in tables_of("test", totals).items():
                 np.testing.assert_array_equal(values[place], tables[name][member])
@@ -110,7 +112,7 @@ def test_a_member_has_the_same_metrics_alone_and_in_a_stack(
 def test_outputs_that_are_no_numbers_stop_nothing(value: float) -> None:
     outputs, targets = made_up(2, 20, 3)
     outputs[1, 4] = value
-    found = metrics_of("test", totals_of(outputs, targets, "cross-entropy"), 1.0, 0.0)
-    alone = metrics_of("test", totals_of(outputs[:1], targets[:1], "cross-entropy"), 1.0, 0.0)
+    found = metrics_of("test", totals_of(outputs, targets, "cross-entropy"), *NO_NUMBERS)
+    alone = metrics_of("test", totals_of(outputs[:1], targets[:1], "cross-entropy"), *NO_NUMBERS)
     for name, values in found.items():
         assert values[0] == alone[name][0]

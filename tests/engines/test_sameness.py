@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +13,7 @@ from paribus.data import Dataset
 from paribus.engines.base import Record, Task
 from paribus.engines.stacked import shared
 from paribus.engines.stacked.engine import StackedEngine
+from paribus.study.rows import split_rows
 from tests.engines.tasks import tasks_of
 
 
@@ -147,6 +150,84 @@ def test_testing_in_training_mode_is_the_same_alone_and_in_a_stack() -> None:
     together = train(tasks, dataset)
     for task in tasks:
         assert_same(train([task], dataset)[task.key], together[task.key])
+
+
+SPLITS = {
+    "resampled": {"split": "resampled", "validation": 0.1},
+    "kfold": {"split": "kfold", "folds": 4, "validation": 0.1},
+}
+IMBALANCE = {"subsample": {"3": 0.1, "8": 0.5}, "class_weights": "balanced"}
+RESAMPLED = {
+    "images": ({"source": "digits"}, {"hidden": [13], "dropout": 0.2}),
+    "imbalance": ({"source": "digits", **IMBALANCE}, {"hidden": [13]}),
+    "convolutions": (
+        {"source": "digits"},
+        {"kind": "cnn", "conv": [{"channels": 3, "kernel": 3}]},
+    ),
+    "table": ({"source": "breast-cancer"}, {"hidden": [9], "batch_norm": "after"}),
+    "numeric target": ({"source": "diabetes"}, {"hidden": [7]}),
+}
+
+
+def train_in_any_stacks(tasks: list[Task], dataset: Dataset) -> dict[str, Record]:
+    """Train what has splits of equal sizes together, as a plan does."""
+    groups = defaultdict(list)
+    for task in tasks:
+        one = split_rows(dataset, task.config.data, task.seed, task.block)
+        groups[len(one.train), len(one.test)].append(task)
+    return {
+        key: record for group in groups.values() for key, record in train(group, dataset).items()
+    }
+
+
+@pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS.keys())
+@pytest.mark.parametrize(("data", "network"), RESAMPLED.values(), ids=RESAMPLED.keys())
+def test_a_run_on_a_split_of_its_own_is_the_same_alone_in_any_stack_and_order(
+    split: dict[str, object], data: dict[str, object], network: dict[str, object]
+) -> None:
+    tasks, dataset = tasks_of(
+        data={**data, "scaling": "standard", **split},
+        model=network,
+        train={"epochs": 2, "batch_size": 50},
+        factors={"optimizer": {name: OPTIMIZERS[name] for name in ("nesterov", "adam")}},
+        seeds=5,
+    )
+    together = train_in_any_stacks(tasks, dataset)
+    assert len(together) == 10
+    halves = train_in_any_stacks(tasks[6::-1], dataset) | train_in_any_stacks(tasks[7:], dataset)
+    for task in tasks:
+        assert_same(halves[task.key], together[task.key])
+    for task in tasks[::3]:
+        assert_same(train([task], dataset)[task.key], together[task.key])
+
+
+def test_a_stack_of_splits_of_unequal_sizes_is_refused() -> None:
+    """1,797 rows: the first two of five folds have one row more."""
+    tasks, dataset = tasks_of(data={"source": "digits", "split": "kfold"}, seeds=3)
+    with pytest.raises(ValueError, match="splits of equal sizes"):
+        train(tasks, dataset)
+
+
+@pytest.mark.parametrize("split", [{"split": "fixed"}, *SPLITS.values()])
+def test_testing_in_training_mode_where_arms_share_a_wide_first_product(
+    split: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a fixed split, a batch to test on is common to all blocks: there is one, not three."""
+    tasks, dataset = tasks_of(
+        data={"source": "digits", **split},
+        model={"hidden": [32], "batch_norm": "after"},
+        train={"epochs": 1, "batch_size": 48},
+        evaluate={"mode": "training"},
+        factors={"optimizer": OPTIMIZERS},
+        seeds=4,
+    )
+    tasks = [task for task in tasks if task.block]  # the first of four folds has one row more
+    monkeypatch.setattr(shared, "pays", lambda *shape: False)
+    apart = train(tasks, dataset)
+    monkeypatch.setattr(shared, "pays", lambda *shape: True)
+    together = train(tasks, dataset)
+    for key, record in apart.items():
+        assert_same(record, together[key])
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])

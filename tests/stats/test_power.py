@@ -147,3 +147,40 @@ def test_nothing_is_planned_from_one_pair_or_an_impossible_level() -> None:
     assert math.isnan(detectable(10, 1.0, 0.05, power=1.0))
     assert seeds_needed(1.0, 1.0, 0.05, power=1.0) is None
     assert seeds_for_equivalence(1.0, 1.0, 0.05, power=0.01) is None
+
+
+@pytest.mark.parametrize("overlap", [1 / 9, 0.25])
+def test_power_with_an_overlap_equals_simulation(overlap: float) -> None:
+    """Equally correlated differences: `sd` is what the sample's sd estimates."""
+    n, shift, rng = 10, 1.5, np.random.default_rng(1)
+    # In units of that sd the part that all share has the variance `overlap`.
+    d = shift + math.sqrt(overlap) * rng.normal(size=(100_000, 1)) + rng.normal(size=(100_000, n))
+    error = d.std(1, ddof=1) * math.sqrt(1 / n + overlap)
+    found = np.mean(np.abs(d.mean(1)) / error > stats.t.ppf(0.975, n - 1))
+    assert power(n, 1.0, shift, 0.05, overlap) == pytest.approx(found, abs=0.006)
+    shown = np.mean(np.abs(d.mean(1) - shift) + stats.t.ppf(0.95, n - 1) * error < 2)
+    assert equivalence_power(n, 1.0, 2.0, 0.05, overlap=overlap) == pytest.approx(shown, abs=0.006)
+
+
+def test_no_number_of_seeds_brings_the_error_below_what_shared_rows_leave() -> None:
+    overlap = 0.25
+    # For many seeds the power is that of a normal test with the error sd √overlap.
+    z = stats.norm.ppf([0.975, 0.8]).sum()
+    assert seeds_needed(1.0, 0.99 * z * 0.5, 0.05, overlap=overlap) is None
+    found = seeds_needed(1.0, 1.05 * z * 0.5, 0.05, overlap=overlap)
+    assert found is not None
+    assert power(found, 1.0, 1.05 * z * 0.5, 0.05, overlap) >= 0.8
+    assert power(found - 1, 1.0, 1.05 * z * 0.5, 0.05, overlap) < 0.8
+    assert detectable(100_000, 1.0, 0.05, overlap=overlap) == pytest.approx(z * 0.5, rel=1e-3)
+    z = stats.norm.ppf([0.95, 0.9]).sum()
+    assert seeds_for_equivalence(1.0, 0.99 * z * 0.5, 0.05, overlap=overlap) is None
+    assert seeds_for_equivalence(1.0, 1.05 * z * 0.5, 0.05, overlap=overlap) is not None
+
+
+@pytest.mark.parametrize("overlap", [-1.0, math.nan, math.inf])
+def test_nothing_is_planned_with_an_impossible_overlap(overlap: float) -> None:
+    assert math.isnan(power(10, 1.0, 1.0, 0.05, overlap))
+    assert math.isnan(detectable(10, 1.0, 0.05, overlap=overlap))
+    assert math.isnan(equivalence_power(10, 1.0, 1.0, 0.05, overlap=overlap))
+    assert seeds_needed(1.0, 1.0, 0.05, overlap=overlap) is None
+    assert seeds_for_equivalence(1.0, 1.0, 0.05, overlap=overlap) is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from paribus.stats.power import equivalence_power
+from paribus.stats.power import equivalence_power, seeds_for_equivalence, seeds_needed
 from paribus.stats.sequential import levels, repeated_interval
 from paribus.stats.verdicts import Judged, Looks, judge, judge_in_looks
 
@@ -163,3 +163,30 @@ def test_a_later_look_that_was_not_planned_has_a_smaller_error_of_its_own() -> N
     assert [look.level for look in left.looks] == pytest.approx([0.05, 0.0125, 0.00625])
     usual = repeated_interval(table[:, 0], 0.00625)
     assert (left.paired.low, left.paired.high) == usual
+
+
+def test_an_overlap_makes_every_claim_harder() -> None:
+    better, same = 0.008 + 0.01 * NOISE, 0.004 * NOISE
+    plain, corrected = (judge([better], None, True, overlap=o)[0] for o in (0, 0.25))
+    assert (plain.verdict, corrected.verdict) == ("better", "inconclusive")
+    assert math.isnan(corrected.paired.p_sign_flip)
+    plain, corrected = (judge([same], 0.004, True, overlap=o)[0] for o in (0, 0.25))
+    assert (plain.verdict, corrected.verdict) == ("equivalent", "inconclusive")
+    assert judge([same], 0.01, True, overlap=0.25)[0].verdict == "equivalent"
+
+
+def test_identical_arms_are_equivalent_on_resampled_rows_too() -> None:
+    (judged,) = judge([np.zeros(10)], 0.01, True, overlap=0.25)
+    assert judged.verdict == "equivalent"
+    assert judged.p_adjusted == 1
+
+
+def test_where_rows_are_shared_no_number_of_seeds_may_be_enough() -> None:
+    d = 0.02 * NOISE
+    found = [judge([d, d], 0.01, True, overlap=o)[0].seeds_needed for o in (0.005, 0.25)]
+    # Found by a new study at 5 % over both, as nothing is added to one whose rows are shared.
+    assert found[0] == max(
+        seeds_needed(0.02, 0.01, 0.025, overlap=0.005) or 0,
+        seeds_for_equivalence(0.02, 0.01, 0.025, overlap=0.005) or 0,
+    )
+    assert found[1] is None

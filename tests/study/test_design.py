@@ -9,7 +9,7 @@ import pytest
 from paribus.data import from_frame, load
 from paribus.errors import SpecError
 from paribus.models.weights import initial_weights
-from paribus.study.declaration import contrasts
+from paribus.study.declaration import contrasts, declaration
 from paribus.study.design import Design, EngineId, design
 from paribus.study.plan import plan
 from paribus.study.rows import split_rows
@@ -121,6 +121,25 @@ def test_class_weights_can_be_a_factor() -> None:
     assert [len(stack) for stack in plan(laid_out, set(), workers=1).stacks] == [3, 3]
 
 
+def test_the_hash_of_a_run_with_a_fixed_split_is_that_of_earlier_versions() -> None:
+    stored = ("c494cfdd4cede5c87fc18a033103ed6b", "4a6950b26389015bd825a159191444a8")
+    for split in ({}, {"split": "fixed"}):
+        assert keys(data={"source": "digits", **split})[-1] == stored[0]
+        shares = {"test": 0.3, "validation": 0.1}
+        assert keys(data={"source": "digits", **shares, **split})[-1] == stored[1]
+
+
+def test_the_hash_of_a_run_depends_on_how_its_rows_are_split() -> None:
+    def of(**data: object) -> list[str]:
+        return keys(data={"source": "digits", **data})
+
+    found = [of(), of(split="resampled"), of(split="kfold"), of(split="kfold", folds=4)]
+    assert len({key for run_keys in found for key in run_keys}) == 12
+    assert of(split="kfold", folds=5) == of(split="kfold")  # its default
+    assert of(split="kfold", test=0.4) == of(split="kfold")  # which does nothing there
+    assert of(split="kfold", validation=0.1) != of(split="kfold")
+
+
 def test_arms_of_a_block_share_the_weights_of_layers_of_equal_shape() -> None:
     laid_out = lay_out(
         factors={"size": {"one": {"model.hidden": [20]}, "two": {"model.hidden": [20, 20]}}}
@@ -210,6 +229,18 @@ def test_all_pairs_are_compared_once() -> None:
         ({"data": "diabetes", "outcome": "test_accuracy"}, "does not fit the regression"),
         ({"outcome": "validation_loss"}, "needs data.validation above 0"),
         (
+            {"data": {"source": "digits", "split": "resampled"}, "outcome": "train_loss"},
+            "outcome train_loss needs data.split fixed (got resampled)",
+        ),
+        (
+            {  # 1797 rows: two folds of 360 and three of 359
+                "data": {"source": "digits", "split": "kfold"},
+                "model": {"batch_norm": "after"},
+                "train": {"batch_size": 1436},
+            },
+            "leaves one row for the last batch of 1437 training rows",
+        ),
+        (
             {"model": {"batch_norm": "after"}, "train": {"batch_size": 1}},
             "leaves one row for the last batch of 1438 training rows",
         ),
@@ -251,6 +282,48 @@ def test_a_plan_puts_together_only_what_fits_together() -> None:
     assert [group.runs for group in made.groups] == [12] * 4
     for stack in made.stacks:
         assert len({(task.network, task.config.train.precision) for task in stack}) == 1
+
+
+def test_a_plan_keeps_folds_of_unequal_size_apart() -> None:
+    made = plan(lay_out(data={"source": "digits", "split": "kfold"}, seeds=10), set(), workers=1)
+    assert [group.runs for group in made.groups] == [4, 6]
+    blocks = [{task.block % 5 for task in stack} for stack in made.stacks]
+    assert all(one <= {0, 1} or one <= {2, 3, 4} for one in blocks)
+    even = plan(lay_out(data={"source": "digits", "split": "resampled"}, seeds=10), set(), 1)
+    assert [group.runs for group in even.groups] == [10]
+
+
+@pytest.mark.parametrize(
+    ("values", "overlap", "rows"),
+    [
+        ({"data": "digits"}, 0.0, ("1,438", "359")),
+        ({"data": {"source": "digits", "split": "resampled"}}, 359 / 1438, ("1,438", "359")),
+        (
+            {"data": {"source": "digits", "split": "kfold"}, "seeds": 10},
+            1 / 4,
+            ("1,437 or 1,438", "359 or 360"),
+        ),
+        (
+            {
+                "data": {"source": "digits", "split": "resampled", "validation": 0.1},
+                "outcome": "validation_accuracy",
+            },
+            144 / 1294,
+            ("1,294", "359"),
+        ),
+    ],
+)
+def test_a_declaration_holds_what_corrects_for_shared_rows(
+    values: dict, overlap: float, rows: tuple[str, str]
+) -> None:
+    declared = declaration(lay_out(**values), "")
+    assert declared["overlap"] == pytest.approx(overlap)
+    assert (declared["data"]["training rows"], declared["data"]["test rows"]) == rows
+    kfold = declared["split"] == "kfold"
+    assert ("data.folds" in declared["controls"], "data.test" in declared["controls"]) == (
+        kfold,
+        not kfold,
+    )
 
 
 def test_a_frame_of_few_rows_is_laid_out() -> None:

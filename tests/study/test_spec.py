@@ -73,6 +73,31 @@ def test_five_mistakes_are_reported_in_one_message_with_lines_and_spellings(tmp_
             "model.conv[0].channels must be at least 1 (got 0)",
         ),
         ({"accept": "no-shuffling"}, "accept must be a list (got no-shuffling)"),
+        ({"data": {"folds": 5}}, "data.folds needs data.split kfold (got fixed)"),
+        (
+            {"data": {"split": "resampled", "folds": 3}},
+            "data.folds needs data.split kfold (got resampled)",
+        ),
+        ({"data": {"split": "kfold", "folds": 1}}, "data.folds must be at least 2 (got 1)"),
+        (
+            {"data": {"split": "k-fold", "folds": 5}},
+            "data.split must be one of fixed, resampled or kfold (got k-fold; did you mean kfold?)",
+        ),
+        (
+            {"seeds": "auto", "data": {"split": "kfold"}, "factors": {"train.epochs": [1, 2]}},
+            "seeds: auto needs data.split fixed (got kfold): splits share rows, and no levels are "
+            "known for several looks at such seeds",
+        ),
+        (
+            {"extends": [6], "data": {"split": "resampled"}},
+            "extends needs data.split fixed (got resampled): splits share rows, and no levels are "
+            "known for several looks at such seeds",
+        ),
+        (
+            {"factors": {"data.split": ["fixed", "kfold"]}},
+            "factors.data.split: data.split cannot be a factor, because all arms of a block share "
+            "their rows",
+        ),
         ({"train": {"shuffle": "yes"}}, "train.shuffle must be true or false (got yes)"),
         (
             {"factors": {"train.epochs": [5]}},

@@ -4,7 +4,7 @@ from paribus.data.dataset import Dataset
 from paribus.data.frames import from_frame
 from paribus.data.registry import REGISTRY, fetch, load, location
 from paribus.data.scaling import Scaling, fit_scaling, target_scale
-from paribus.data.splits import Split, split
+from paribus.data.splits import Split, folds, split
 
 __all__ = [
     "REGISTRY",
@@ -13,6 +13,7 @@ __all__ = [
     "Split",
     "fetch",
     "fit_scaling",
+    "folds",
     "from_frame",
     "load",
     "location",

@@ -66,6 +66,26 @@ def thin(rows: Array, targets: Array, kept: Mapping[int, float], rng: np.random.
     return rows[~gone[rows]]
 
 
+def folds(dataset: Dataset, count: int, rng: np.random.Generator) -> list[Array]:
+    """Cut all rows at random into so many test sets; an official one is put back among them.
+
+    The first folds are the larger ones: sizes differ by one row at most, and so do the rows of
+    each class in them. Every class keeps at least one row outside each fold.
+
+    Raises DataError for a class with one row and for fewer rows than folds.
+    """
+    problems = _lonely_classes(dataset)
+    if dataset.rows < count:
+        problems.append(f"data.folds is {count}; there are only {dataset.rows} rows")
+    if problems:
+        raise DataError([f"{dataset.name}: {problem}" for problem in problems])
+    shuffled = rng.permutation(dataset.rows)
+    if dataset.task == "classification":
+        shuffled = shuffled[np.argsort(dataset.targets[shuffled], kind="stable")]
+    # Dealt like cards, class after class.
+    return [np.sort(shuffled[fold::count]) for fold in range(count)]
+
+
 def _lonely_classes(dataset: Dataset) -> list[str]:
     if dataset.task == "regression":
         return []

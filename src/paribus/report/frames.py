@@ -117,7 +117,8 @@ def curve_means(analysis: Analysis, metrics: Sequence[str]) -> pd.DataFrame:
     means = grouped.agg(mean="mean", sd="std", n="count").reset_index()
     several = means["n"] > 1
     quantile = stdtrit((means["n"] - 1).clip(lower=1), 0.975)
-    half = (quantile * means["sd"] / np.sqrt(means["n"])).where(several)
+    root_n = np.sqrt(means["n"] / (1 + means["n"] * analysis.overlap))
+    half = (quantile * means["sd"] / root_n).where(several)
     means = means.assign(low=means["mean"] - half, high=means["mean"] + half)
     kept: pd.DataFrame = means[np.isfinite(means["mean"])]
     return kept.drop(columns="sd").reset_index(drop=True)

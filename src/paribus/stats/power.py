@@ -5,6 +5,10 @@ Before the experiment it is known from a pilot at best: `pilot_sd_interval` says
 
 The powers are exact for normal differences: the probability given the sample's sd, integrated over
 the chi distribution of that sd. `scipy.special.nctdtr` is not used, as it gives nan far out.
+
+`overlap` is that of `stats.paired`, for differences on splits of the same rows: the standard error
+of the mean is sd √(1 / n + overlap), and no number of seeds brings it below sd √overlap. It must be
+a number of zero or more; otherwise a power is nan and a number of seeds None.
 """
 
 from __future__ import annotations
@@ -20,18 +24,25 @@ _FAR = 9.0  # standard errors: beyond it the normal distribution holds less than
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 
-def power(n: int, sd: float, difference: float, alpha: float) -> float:
+def power(n: int, sd: float, difference: float, alpha: float, overlap: float = 0.0) -> float:
     """Return the probability that n pairs find a mean difference: two-sided t-test at `alpha`.
 
     nan unless n ≥ 2, sd > 0 and 0 < alpha < 1.
     """
     if not (n >= 2 and 0 < sd < math.inf and math.isfinite(difference) and 0 < alpha < 1):
         return math.nan
-    return _power(n, abs(difference) / sd, alpha)
+    if not 0 <= overlap < math.inf:
+        return math.nan
+    return _power(n, abs(difference) / sd, alpha, overlap)
 
 
-def _power(n: int, effect: float, alpha: float) -> float:
-    shift = effect * math.sqrt(n)
+def _root_n(n: int, overlap: float) -> float:
+    """Return the number of sds in a standard error's inverse: √n without overlap."""
+    return math.sqrt(n / (1 + n * overlap))
+
+
+def _power(n: int, effect: float, alpha: float, overlap: float) -> float:
+    shift = effect * _root_n(n, overlap)
 
     def found(v: np.ndarray) -> np.ndarray:
         return np.asarray(ndtr(shift - v) + ndtr(-shift - v))
@@ -62,23 +73,26 @@ def _expected(
     return min(1.0, certain + integral / critical)
 
 
-def detectable(n: int, sd: float, alpha: float, power: float = 0.8) -> float:
+def detectable(n: int, sd: float, alpha: float, power: float = 0.8, overlap: float = 0.0) -> float:
     """Return the mean difference that n pairs find with the given power: two-sided t-test.
 
     nan unless n ≥ 2, sd > 0 and 0 < alpha < power < 1.
     """
-    if not (n >= 2 and 0 < sd < math.inf and 0 < alpha < power < 1):
+    if not (n >= 2 and 0 < sd < math.inf and 0 < alpha < power < 1 and 0 <= overlap < math.inf):
         return math.nan
     low, high = 0.0, 1.0
-    while _power(n, high, alpha) < power:
+    while _power(n, high, alpha, overlap) < power:
         low, high = high, 2 * high
     while high - low > 1e-12 * high:
         middle = (low + high) / 2
-        low, high = (low, middle) if _power(n, middle, alpha) >= power else (middle, high)
+        enough = _power(n, middle, alpha, overlap) >= power
+        low, high = (low, middle) if enough else (middle, high)
     return high * sd
 
 
-def seeds_needed(sd: float, margin: float, alpha: float, power: float = 0.8) -> int | None:
+def seeds_needed(
+    sd: float, margin: float, alpha: float, power: float = 0.8, overlap: float = 0.0
+) -> int | None:
     """Return the number of pairs that finds a mean difference of `margin` with the given power.
 
     Two-sided t-test at `alpha`. None above 100,000, and unless sd > 0, margin > 0 and
@@ -86,11 +100,13 @@ def seeds_needed(sd: float, margin: float, alpha: float, power: float = 0.8) -> 
     """
     if not (0 < sd < math.inf and 0 < margin < math.inf and 0 < alpha < power < 1):
         return None
-    return _fewest(lambda n: _power(n, margin / sd, alpha) >= power)
+    if not 0 <= overlap < math.inf:
+        return None
+    return _fewest(lambda n: _power(n, margin / sd, alpha, overlap) >= power)
 
 
 def equivalence_power(
-    n: int, sd: float, margin: float, alpha: float, difference: float = 0.0
+    n: int, sd: float, margin: float, alpha: float, difference: float = 0.0, overlap: float = 0.0
 ) -> float:
     """Return the probability that n pairs show equivalence within the margin: TOST at `alpha`.
 
@@ -99,9 +115,10 @@ def equivalence_power(
     """
     if not (n >= 2 and 0 < sd < math.inf and 0 < margin < math.inf and 0 < alpha < 0.5):
         return math.nan
-    if not math.isfinite(difference):
+    if not (math.isfinite(difference) and 0 <= overlap < math.inf):
         return math.nan
-    bound, shift = margin / sd * math.sqrt(n), abs(difference) / sd * math.sqrt(n)
+    root_n = _root_n(n, overlap)
+    bound, shift = margin / sd * root_n, abs(difference) / sd * root_n
 
     def shown(v: np.ndarray) -> np.ndarray:  # the mean lies within bound - v on either side of zero
         return np.asarray(ndtr(bound - v - shift) - ndtr(v - bound - shift))
@@ -109,7 +126,9 @@ def equivalence_power(
     return _expected(shown, n, alpha, bound - shift - _FAR, min(bound, bound - shift + _FAR))
 
 
-def seeds_for_equivalence(sd: float, margin: float, alpha: float, power: float = 0.8) -> int | None:
+def seeds_for_equivalence(
+    sd: float, margin: float, alpha: float, power: float = 0.8, overlap: float = 0.0
+) -> int | None:
     """Return the number of pairs that shows equivalence with the given power where there is none.
 
     TOST at `alpha`, the true mean difference zero: the fewest that could do. None above 100,000,
@@ -117,7 +136,7 @@ def seeds_for_equivalence(sd: float, margin: float, alpha: float, power: float =
     """
     if not (0 < sd < math.inf and 0 < margin < math.inf and 0 < alpha < min(power, 0.5)):
         return None
-    return _fewest(lambda n: equivalence_power(n, sd, margin, alpha) >= power)
+    return _fewest(lambda n: equivalence_power(n, sd, margin, alpha, 0.0, overlap) >= power)
 
 
 def _fewest(enough: Callable[[int], bool]) -> int | None:

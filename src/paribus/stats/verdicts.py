@@ -76,6 +76,7 @@ def judge(
     margin: float | None,
     higher_is_better: bool,
     resolution: float = 0.0,
+    overlap: float = 0.0,
 ) -> list[Judged]:
     """Judge all contrasts of one question together.
 
@@ -87,10 +88,11 @@ def judge(
     All contrasts count in the correction, those without enough pairs too: it must not grow milder
     because runs are missing. `resolution` is the smallest step of the outcome (one test row): no
     equivalence is shown within a smaller margin, because differences that round to nothing would
-    seem to show it.
+    seem to show it. `overlap` corrects for rows that the splits of the seeds share (see
+    `stats.paired`); the sign-flip tests are nan then.
     """
-    flips = sign_flips(differences)
-    found = [paired(d, flip) for d, flip in zip(differences, flips, strict=True)]
+    flips = [math.nan] * len(differences) if overlap else sign_flips(differences)
+    found = [paired(d, flip, overlap) for d, flip in zip(differences, flips, strict=True)]
     enough = [one.n >= FEWEST_SEEDS for one in found]
     testable = margin is not None and margin >= resolution
 
@@ -101,13 +103,15 @@ def judge(
     p = corrected(one.p for one in found)
     p_same = [math.nan] * len(found)
     if margin is not None and testable:
-        p_same = corrected(tost(d, margin) for d in differences)
+        p_same = corrected(tost(d, margin, overlap) for d in differences)
+    # A study whose splits share rows gets no more seeds: what counts is a new one.
+    error = ALPHA if overlap else EXTENSION
     judged = []
     for d, one, p_adjusted, p_equivalence in zip(differences, found, p, p_same, strict=True):
         verdict = _verdict(one, p_adjusted, p_equivalence, higher_is_better)
         needed = None
         if verdict == "inconclusive" and margin is not None:
-            needed = _needed(d, margin, EXTENSION / len(found))
+            needed = _needed(d, margin, error / len(found), overlap)
         judged.append(Judged(one, p_adjusted, p_equivalence, verdict, needed))
     return judged
 
@@ -210,14 +214,19 @@ def _one_by_one(p_values: Sequence[np.ndarray], looks: Looks) -> list[list[Decis
     return found
 
 
-def _needed(differences: np.ndarray, margin: float, alpha: float) -> int | None:
+def _needed(
+    differences: np.ndarray, margin: float, alpha: float, overlap: float = 0.0
+) -> int | None:
     """Return the seeds that would probably decide a contrast, or None where that is not known.
 
     With 80 % power either way: to find a difference as large as the margin, and to show
     equivalence where there is none.
     """
     sd = float(np.std(differences, ddof=1))
-    either = (seeds_needed(sd, margin, alpha), seeds_for_equivalence(sd, margin, alpha))
+    either = (
+        seeds_needed(sd, margin, alpha, overlap=overlap),
+        seeds_for_equivalence(sd, margin, alpha, overlap=overlap),
+    )
     if None in either:
         return None
     return max(*(n for n in either if n), len(differences) + 1)

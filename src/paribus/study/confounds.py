@@ -16,7 +16,6 @@ from paribus.study.config import Config
 from paribus.study.design import Arm, Design, inapplicable
 from paribus.study.factors import Factor
 from paribus.study.problems import show
-from paribus.study.rows import split_rows
 from paribus.study.spec import ConfoundName
 
 _NEAR = 0.05
@@ -299,5 +298,5 @@ def _update_rule(config: Config) -> str:
 
 def _steps(design: Design) -> Callable[[Arm], int]:
     """Return what counts the optimizer steps of an arm."""
-    rows = len(split_rows(design.dataset, design.spec.data, design.spec.seed).train)
+    rows = design.sizes[0].train
     return lambda arm: arm.config.train.epochs * -(-rows // arm.config.train.batch_size)

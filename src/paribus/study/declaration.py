@@ -9,7 +9,6 @@ from paribus.study.config import Config
 from paribus.study.confounds import find
 from paribus.study.design import Arm, Design, inapplicable
 from paribus.study.problems import known_paths, show
-from paribus.study.rows import split_rows
 
 
 def declaration(design: Design, command: str) -> dict[str, Any]:
@@ -30,6 +29,9 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
         "controls": _controls(design),
         "data": _data(design),
         "classes": list(design.dataset.classes),
+        "split": spec.data.split,
+        "folds": spec.data.folds,
+        "overlap": _overlap(design),
         "engine": f"{design.engine.name} {design.engine.version} on {design.engine.device}",
         "command": command,
     }
@@ -121,16 +123,33 @@ def _controls(design: Design) -> dict[str, str]:
 
 def _data(design: Design) -> dict[str, str]:
     dataset, spec = design.dataset, design.spec
-    split = split_rows(dataset, spec.data, spec.seed)
-    official = " (the official test set)" if dataset.test_rows is not None else ""
+    train, validation, test = (
+        " or ".join(f"{rows:,}" for rows in sorted(set(part)))
+        for part in zip(*design.sizes, strict=True)
+    )
+    if dataset.test_rows is None:
+        official = ""
+    elif spec.data.split == "fixed":
+        official = " (the official test set)"
+    else:
+        official = " (the official test set is put back among all rows)"
     target = f"{len(dataset.classes)} classes" if dataset.classes else "a number"
     return {
         "data set": dataset.name,
         "rows": f"{dataset.rows:,}",
         "inputs": " × ".join(map(str, dataset.shape)),
         "target": target,
-        "training rows": f"{len(split.train):,}",
-        "validation rows": f"{len(split.validation):,}",
-        "test rows": f"{len(split.test):,}{official}",
+        "training rows": train,
+        "validation rows": validation,
+        "test rows": f"{test}{official}",
         "checksum": dataset.checksum,
     }
+
+
+def _overlap(design: Design) -> float:
+    """Return rows judged by / rows trained on where seeds have splits of their own; else 0."""
+    if design.spec.data.split == "fixed":
+        return 0.0
+    validating = design.outcome.name.startswith("validation")
+    judged_by = sum(one.validation if validating else one.test for one in design.sizes)
+    return judged_by / sum(one.train for one in design.sizes)

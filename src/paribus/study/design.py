@@ -20,7 +20,7 @@ from paribus.study.config import Config, ModelConfig
 from paribus.study.factors import Factor
 from paribus.study.outcomes import OUTCOMES, Outcome
 from paribus.study.problems import show
-from paribus.study.rows import class_codes, split_rows, unfit_subsample
+from paribus.study.rows import Sizes, class_codes, split_sizes, unfit_subsample
 from paribus.study.source import put
 from paribus.study.spec import Spec
 
@@ -65,6 +65,7 @@ class Design:
     engine: EngineId
     outcome: Outcome
     arms: tuple[Arm, ...]
+    sizes: tuple[Sizes, ...]  # of the split of each block
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -109,7 +110,12 @@ def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
         whole = spec.data.model_copy(update={"subsample": None})
         spec = spec.model_copy(update={"data": whole})
     arms: list[Arm] = []
-    split = split_rows(dataset, spec.data, spec.seed)
+    sizes = split_sizes(dataset, spec.data, spec.seed, spec.blocks)
+    part_sizes = {
+        "training": sorted({one.train for one in sizes}),
+        "validation": sorted({one.validation for one in sizes}),
+        "test": sorted({one.test for one in sizes}),
+    }
     for levels in _combinations(spec.arms_differ_in):
         name = _arm_name(spec.arms_differ_in, levels)
         values = spec.settings()
@@ -127,18 +133,17 @@ def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
         except ValueError as error:
             found.append(str(error))
         else:
-            parts = {"training": split.train}
-            if config.evaluate.mode == "training":
-                parts |= {"validation": split.validation, "test": split.test}
-            for part, rows in parts.items():
-                found += _batch_norm_conflicts(config, net, part, len(rows))
+            for part, numbers in part_sizes.items():
+                if part == "training" or config.evaluate.mode == "training":
+                    for rows in numbers:
+                        found += _batch_norm_conflicts(config, net, part, rows)
             arms.append(Arm(name, levels, config, net))
         problems += [prefix + text for text in found]
     outcome = OUTCOMES[spec.outcome or _default_outcome(dataset)]
     problems += _outcome_conflicts(spec, outcome, dataset)
     if problems:
         raise SpecError(problems)
-    return Design(spec, dataset, engine, outcome, tuple(arms))
+    return Design(spec, dataset, engine, outcome, tuple(arms), sizes)
 
 
 def _combinations(factors: tuple[Factor, ...]) -> Iterator[dict[str, str]]:
@@ -175,7 +180,7 @@ def _named_once(subsample: Mapping[str, float] | None, dataset: Dataset) -> dict
 
 def inapplicable(config: Config) -> list[str]:
     """Return the settings that do nothing in a configuration."""
-    paths = []
+    paths = ["data.test" if config.data.split == "kfold" else "data.folds"]
     optimizer, model = config.train.optimizer, config.model
     if optimizer not in ("adam", "adamw"):
         paths += ["train.beta1", "train.beta2"]
@@ -252,6 +257,11 @@ def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterat
         )
     if outcome.name.startswith("validation") and not spec.data.validation:
         yield f"outcome {outcome.name} needs data.validation above 0"
+    if outcome.name.startswith("train") and spec.data.split != "fixed":
+        yield (
+            f"outcome {outcome.name} needs data.split fixed (got {spec.data.split}): splits share "
+            f"most of their training rows, and no correction for that is known"
+        )
 
 
 def _canonical(value: object) -> str:

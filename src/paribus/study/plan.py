@@ -15,7 +15,7 @@ from paribus.engines.base import Task
 from paribus.errors import RunError
 from paribus.study.confounds import Confound, find
 from paribus.study.design import Design, Run
-from paribus.study.rows import split_rows
+from paribus.study.rows import Sizes
 from paribus.workers.cores import cache_bytes
 
 MEMORY_SHARE = 0.7
@@ -88,7 +88,7 @@ def plan(
     tasks = _tasks(design, runs, finished)
     groups: dict[Hashable, list[Task]] = defaultdict(list)
     for task in tasks:
-        groups[_signature(task)].append(task)
+        groups[_signature(task, design.sizes[task.block])].append(task)
     on_cpu = design.engine.device == "cpu"
     dataset_bytes = design.dataset.features.nbytes * (1 if design.dataset.kind == "image" else 2)
     free = _free_memory(design.engine.device) * MEMORY_SHARE
@@ -114,9 +114,10 @@ def plan(
         size = -(-len(members) // parts)  # even stacks
         cut = [members[i : i + size] for i in range(0, len(members), size)]
         stacks += cut
-        flops = _flops(first, design)
+        rows = design.sizes[first.block]
+        flops = _flops(first, rows)
         described.append(Group(_label(first), len(members), size, flops, alone))
-        seconds += sum(_seconds(part, flops, design) for part in cut)
+        seconds += sum(_seconds(part, flops, rows) for part in cut)
         largest = max(largest, size * largest_pass)
     used = min(workers, len(stacks))
     return Plan(
@@ -140,8 +141,8 @@ def _tasks(design: Design, runs: Sequence[Run], finished: Collection[str]) -> li
     return list(tasks.values())
 
 
-def _signature(task: Task) -> Hashable:
-    """Return what tasks must share to be trained as one stack."""
+def _signature(task: Task, sizes: Sizes) -> Hashable:
+    """Return what tasks must share to be trained as one stack; splits may differ in their sizes."""
     train = task.config.train
     alike = (
         train.epochs,
@@ -151,7 +152,7 @@ def _signature(task: Task) -> Hashable:
         train.shuffle,
         train.log_every,
     )
-    return task.network, alike, task.config.data.model_dump_json(), task.config.evaluate
+    return task.network, alike, task.config.data.model_dump_json(), sizes, task.config.evaluate
 
 
 def _label(task: Task) -> str:
@@ -172,19 +173,17 @@ def _bytes(task: Task, rows: int) -> float:
     return 4.0 * (task.network.parameters * _COPIES + task.network.activations() * rows)
 
 
-def _flops(task: Task, design: Design) -> float:
+def _flops(task: Task, sizes: Sizes) -> float:
     """Return the operations of one run, training and tests."""
-    split = split_rows(design.dataset, task.config.data, task.seed)
-    tested = len(split.test) + len(split.validation)
-    trained = task.network.training_flops() * len(split.train)
+    tested = sizes.test + sizes.validation
+    trained = task.network.training_flops() * sizes.train
     return float(trained + task.network.flops() * tested) * task.config.train.epochs
 
 
-def _seconds(part: list[Task], flops: float, design: Design) -> float:
+def _seconds(part: list[Task], flops: float, sizes: Sizes) -> float:
     """Return about how long one worker trains a stack."""
     first = part[0]
-    rows = len(split_rows(design.dataset, first.config.data, first.seed).train)
-    steps = first.config.train.epochs * -(-rows // first.config.train.batch_size)
+    steps = first.config.train.epochs * -(-sizes.train // first.config.train.batch_size)
     rate, bandwidth = machine_rates()
     products = flops * len(part) / (rate * _EFFICIENCY)
     moved = steps * len(part) * first.network.parameters * _BYTES_PER_WEIGHT_STEP / bandwidth

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
-from paribus.data import Dataset, Split, split
+from paribus.data import Dataset, Split, folds, split
 from paribus.data.splits import thin
 from paribus.errors import nearest
 from paribus.study.config import DataConfig
@@ -14,19 +15,49 @@ from paribus.study.seeds import generator
 _MOST_NAMED = 20  # classes that a message lists
 
 
-def split_rows(dataset: Dataset, data: DataConfig, seed: int) -> Split:
-    """Return the study's one split: the same rows for every arm and every block.
+def split_rows(dataset: Dataset, data: DataConfig, seed: int, block: int = 0) -> Split:
+    """Return the rows of a block, the same for every arm; a fixed split is that of all blocks.
 
-    Training rows are thinned as `data.subsample` says, which must fit (`unfit_subsample`).
+    With folds, block b is tested on fold b mod k of repetition b div k. An official test set is
+    kept by a fixed split alone; the others put it back among all rows. Training rows are thinned
+    as `data.subsample` says, which must fit (`unfit_subsample`).
     """
-    draw = generator(seed, "split")
+    own = None if data.split == "fixed" else block
+    if data.split != "fixed":
+        test_rows = None
+        if data.split == "kfold":
+            repetition, fold = divmod(block, data.folds)
+            test_rows = folds(dataset, data.folds, generator(seed, "folds", repetition))[fold]
+        dataset = replace(dataset, test_rows=test_rows)
+    draw = generator(seed, "split", own)
     whole = split(dataset, test=data.test, validation=data.validation, rng=draw)
     if not data.subsample:
         return whole
     codes = class_codes(dataset)
     kept = {codes[name]: share for name, share in data.subsample.items()}
-    train = thin(whole.train, dataset.targets, kept, generator(seed, "subsample"))
+    train = thin(whole.train, dataset.targets, kept, generator(seed, "subsample", own))
     return replace(whole, train=train)
+
+
+class Sizes(NamedTuple):
+    """Numbers of rows of a split."""
+
+    train: int
+    validation: int
+    test: int
+
+
+def split_sizes(dataset: Dataset, data: DataConfig, seed: int, blocks: int) -> tuple[Sizes, ...]:
+    """Return the sizes of each block's split."""
+    if data.split == "fixed":
+        unlike = 1
+    elif data.subsample:  # ties between classes are drawn, and with them what a share leaves
+        unlike = blocks
+    else:  # they depend on the number of the fold alone
+        unlike = min(blocks, data.folds) if data.split == "kfold" else 1
+    splits = [split_rows(dataset, data, seed, block) for block in range(unlike)]
+    sizes = [Sizes(len(s.train), len(s.validation), len(s.test)) for s in splits]
+    return tuple(sizes[block % unlike] for block in range(blocks))
 
 
 def class_codes(dataset: Dataset) -> dict[str, int]:

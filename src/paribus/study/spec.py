@@ -196,6 +196,7 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
     factors = _check_factors(source, report)
     _check_overrides(overrides, factors, report)
     _check_judgement(source, factors, report)
+    _check_split(source, report)
     if problems or spec is None:
         in_order = sorted(problems, key=lambda problem: problem[0])
         raise SpecError(list(dict.fromkeys(text for _, text in in_order)))
@@ -360,6 +361,25 @@ def _check_seeds_and_looks(
         [*extends, seeds] != sorted({*extends, seeds})
     ):
         report(f"extends must be increasing numbers below seeds (got {show(extends)}){place}")
+
+
+def _check_split(source: Source, report: Callable[[str], None]) -> None:
+    """Check that folds go with kfold, and that a study with splits of its own is judged once."""
+    values, data = source.values, source.values.get("data")
+    if not isinstance(data, dict):
+        return
+    split = data.get("split", "fixed")
+    if "folds" in data and split in ("fixed", "resampled"):
+        place = source.where(("data", "folds"))
+        report(f"data.folds needs data.split kfold (got {split}){place}")
+    looks = {"seeds": values.get("seeds") == "auto", "extends": bool(values.get("extends"))}
+    for key, asked in looks.items():
+        if asked and split in ("resampled", "kfold"):
+            report(
+                f"{'seeds: auto' if key == 'seeds' else key} needs data.split fixed (got {split}): "
+                f"splits share rows, and no levels are known for several looks at such seeds"
+                f"{source.where((key,))}"
+            )
 
 
 def _factor_named(factors: Sequence[Factor], name: str) -> Factor | None:

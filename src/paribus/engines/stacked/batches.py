@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from paribus.data import Dataset, fit_scaling
+from paribus.data import Dataset, Scaling, fit_scaling
 from paribus.data.scaling import balanced_weights, target_scale
 from paribus.engines.base import Task
 from paribus.study.rows import split_rows
@@ -22,12 +22,14 @@ class Batches:
 
     Each distinct block among the members is gathered once: rows are [block, batch], inputs
     [block, batch, …], which `each` hands to the members. Numeric targets are standardised by the
-    training rows; `target_sd` turns errors back into the target's unit. `class_weights` [class] are
-    those of `data.class_weights`.
+    training rows; `target_sd` [member] turns errors back into the target's unit. `class_weights`
+    [member, class] are those of `data.class_weights`.
+
+    What comes from the split leads with the blocks, or with 1 where they share a fixed one.
     """
 
     def __init__(self, tasks: Sequence[Task], dataset: Dataset, device: torch.device):
-        """Place a data set on a device for tasks that share their data settings."""
+        """Place a data set on a device for tasks that share data settings and sizes of splits."""
         config = tasks[0].config
         self.seed = tasks[0].seed
         self.size = config.train.batch_size
@@ -39,57 +41,65 @@ class Batches:
         self.one_each = [task.block for task in tasks] == self.blocks  # no block is shared
         count = Counter(task.block for task in tasks)
         self.counts = tuple(count[block] for block in self.blocks)  # members of each
-        split = split_rows(dataset, config.data, self.seed)
+        fixed = config.data.split == "fixed"
+        splits = [
+            split_rows(dataset, config.data, self.seed, block)
+            for block in (self.blocks[:1] if fixed else self.blocks)
+        ]
+        if len({(len(s.train), len(s.validation), len(s.test)) for s in splits}) > 1:
+            raise ValueError("a stack needs splits of equal sizes")
+        parts = {
+            "train": [split.train for split in splits],
+            "validation": [split.validation for split in splits],
+            "test": [split.test for split in splits],
+        }
         self.rows = {
-            part: torch.from_numpy(rows).to(device)
-            for part, rows in (
-                ("train", split.train),
-                ("validation", split.validation),
-                ("test", split.test),
-            )
-            if len(rows)
+            part: torch.from_numpy(np.stack(rows)).to(device)
+            for part, rows in parts.items()
+            if len(rows[0])
         }
         assert config.data.scaling is not None
-        scaling = fit_scaling(dataset, split.train, config.data.scaling)
-        if dataset.kind == "image":  # bytes on the device, scaled batch by batch
+        scalings = [fit_scaling(dataset, rows, config.data.scaling) for rows in parts["train"]]
+        self.by_batch: _Scaling | None = None
+        if fixed and dataset.kind == "table":
+            self.features = torch.from_numpy(scalings[0].apply(dataset.features)).to(device)
+        else:  # as they were read, bytes where they are, and scaled batch by batch
             self.features = torch.from_numpy(dataset.features).to(device)
-            self.shift = torch.from_numpy(scaling.shift).to(device)
-            self.scale = torch.from_numpy(scaling.scale).to(device)
-        else:
-            self.features = torch.from_numpy(scaling.apply(dataset.features)).to(device)
-            self.shift = self.scale = torch.empty(0)
-        targets = torch.from_numpy(dataset.targets)
-        self.target_sd = 1.0
+            self.by_batch = _Scaling(scalings, len(dataset.shape), device)
+        targets = torch.from_numpy(dataset.targets).unsqueeze(0)
+        target_sd = [1.0]
         if dataset.task == "regression":
-            mean, self.target_sd = target_scale(dataset.targets[split.train])
-            targets = ((targets.double() - mean) / self.target_sd).float()
+            scales = [target_scale(dataset.targets[rows]) for rows in parts["train"]]
+            targets = torch.cat([(targets.double() - mean) / sd for mean, sd in scales]).float()
+            target_sd = [sd for _, sd in scales]
         self.targets = targets.to(device)
+        self.target_sd = self._each_number(target_sd)
         self.class_weights: Tensor | None = None
         if config.data.class_weights == "balanced":
-            weights = balanced_weights(dataset.targets[split.train], dataset.outputs)
-            self.class_weights = torch.from_numpy(weights).to(device)
+            learned_from = [dataset.targets[rows] for rows in parts["train"]]
+            weights = [balanced_weights(codes, dataset.outputs) for codes in learned_from]
+            self.class_weights = self.each(torch.from_numpy(np.stack(weights)).to(device))
 
     def epoch(self, epoch: int) -> Iterator[Tensor]:
         """Yield the training rows of each batch of an epoch, [block, batch]; the last is short."""
-        rows = self.rows["train"]
+        rows = self.rows["train"].expand(len(self.blocks), -1)
         if self.shuffle:
             orders = [
-                generator(self.seed, f"batches {epoch}", block).permutation(len(rows))
+                generator(self.seed, f"batches {epoch}", block).permutation(rows.shape[1])
                 for block in self.blocks
             ]
-            order = rows[torch.from_numpy(np.stack(orders)).to(self.device)]
-        else:
-            order = rows.expand(len(self.blocks), -1)
-        yield from torch.split(order, self.size, 1)
+            rows = rows.gather(1, torch.from_numpy(np.stack(orders)).to(self.device))
+        yield from torch.split(rows, self.size, 1)
 
     def part(self, part: str, size: int) -> Iterator[Tensor]:
-        """Yield the rows of a part of the data in order, [1, batch]: the same for all blocks."""
-        yield from torch.split(self.rows[part].unsqueeze(0), size, 1)
+        """Yield the rows of a part of the data in order, [block, batch]; [1, batch] if shared."""
+        yield from torch.split(self.rows[part], size, 1)
 
-    def spread(self, part: str) -> float:
-        """Return the sum of squared deviations of a part's targets from their mean."""
-        targets = self.targets[self.rows[part]].double()
-        return float(((targets - targets.mean()) ** 2).sum())
+    def spread(self, part: str) -> np.ndarray:
+        """Return the sum of squared deviations of a part's targets from their mean, [member]."""
+        of_blocks = self.targets.gather(1, self.rows[part]).double()
+        # One by one: sums of several rows at once may be taken in another order.
+        return self._each_number([float(((t - t.mean()) ** 2).sum()) for t in of_blocks])
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return inputs [block, batch, …] and targets [member, batch] of rows [block, batch]."""
@@ -97,15 +107,40 @@ class Batches:
         x = self.features.index_select(0, rows.flatten()).view(
             *rows.shape, *self.features.shape[1:]
         )
-        if x.dtype == torch.uint8:  # in place: what was just written is still in the cache
-            x = x.float().sub_(self.shift).mul_(self.scale)
-        return x, self.each(self.targets[rows])
+        if self.by_batch is not None:
+            x = self.by_batch.apply(x)
+        return x, self.each(self.targets.expand(len(rows), -1).gather(1, rows))
 
     def each(self, of_blocks: Tensor) -> Tensor:
         """Return for every member what is its block's: [block, …] to [member, …]."""
         if len(of_blocks) == 1:
             return of_blocks.expand(self.members, *of_blocks.shape[1:])
         return of_blocks if self.one_each else of_blocks.index_select(0, self.of_member)
+
+    def _each_number(self, of_blocks: Sequence[float]) -> np.ndarray:
+        numbers = torch.tensor(of_blocks, dtype=torch.float64, device=self.device)
+        return self.each(numbers).cpu().numpy()
+
+
+class _Scaling:
+    """The scalings of one or of all blocks, for inputs [block, batch, …]."""
+
+    def __init__(self, scalings: Sequence[Scaling], sample_axes: int, device: torch.device):
+        def lead_with_blocks(arrays: Sequence[np.ndarray]) -> Tensor:
+            stacked = torch.from_numpy(np.stack(arrays)).to(device)
+            return stacked.view(len(arrays), *[1] * sample_axes, -1)
+
+        self.shift = lead_with_blocks([one.shift for one in scalings])
+        self.scale = lead_with_blocks([one.scale for one in scalings])
+        fills = [one.fill for one in scalings if one.fill is not None]
+        self.fill = lead_with_blocks(fills) if fills else None
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Return scaled inputs as `Scaling.apply` gives them; `x` may be overwritten."""
+        x = x.float()
+        if self.fill is not None:
+            x = torch.where(x.isnan(), self.fill, x)
+        return x.sub_(self.shift).mul_(self.scale)  # what was just written is still in the cache
 
 
 class DropoutMasks:

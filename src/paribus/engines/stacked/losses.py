@@ -33,11 +33,12 @@ def log_losses(outputs: Tensor, targets: Tensor) -> Tensor:
 def mean_losses(losses: Tensor, targets: Tensor, class_weights: Tensor | None) -> Tensor:
     """Return the mean loss of a batch per member, weighted by class where there are weights.
 
-    The weighted sum is divided by the sum of the weights, as `torch.nn.CrossEntropyLoss` does.
+    `class_weights` are [member, class]. The weighted sum is divided by the sum of the weights, as
+    `torch.nn.CrossEntropyLoss` does.
     """
     if class_weights is None:
         return losses.mean(1)
-    weights = class_weights[targets]
+    weights = class_weights.gather(1, targets)
     return (losses * weights).sum(1) / weights.sum(1)
 
 

@@ -103,13 +103,15 @@ def _gaps(outputs: Tensor, predicted: Tensor, right: Tensor) -> Tensor:
     return _added(bins, _BINS, right * _ONE - confidence)
 
 
-def metrics_of(part: str, totals: Totals, target_sd: float, spread: float) -> dict[str, np.ndarray]:
+def metrics_of(
+    part: str, totals: Totals, target_sd: np.ndarray, spread: np.ndarray
+) -> dict[str, np.ndarray]:
     """Return the metrics of a part of the data, [member] each.
 
-    Numeric targets: `target_sd` turns errors into the target's unit; `spread` is the sum of squared
-    deviations of the part's targets. Balanced accuracy is the mean recall of the classes that have
-    rows; macro F1 the mean over those and the predicted ones; the expected calibration error (ECE;
-    Guo et al., 2017) has 15 bins of equal width.
+    Numeric targets: `target_sd` [member] turns errors into the target's unit; `spread` [member] is
+    the sum of squared deviations of the part's targets. Balanced accuracy is the mean recall of the
+    classes that have rows; macro F1 the mean over those and the predicted ones; the expected
+    calibration error (ECE; Guo et al., 2017) has 15 bins of equal width.
     """
     held, rows = totals.numbers(), totals.rows
     found = {"loss": held["loss"] / rows}
@@ -117,7 +119,7 @@ def metrics_of(part: str, totals: Totals, target_sd: float, spread: float) -> di
         found["accuracy"] = held["hits"] / rows
     if "squares" in held:
         found["rmse"] = np.sqrt(held["squares"] / rows) * target_sd
-        found["r2"] = 1 - held["squares"] / (spread if spread > 0 else np.nan)
+        found["r2"] = 1 - held["squares"] / np.where(spread > 0, spread, np.nan)
     if "errors" in held:
         found["mae"] = held["errors"] / rows * target_sd
     if "gaps" in held:

@@ -91,7 +91,8 @@ class LayeredModel:
     def outputs(self, x: Tensor, masks: Mapping[int, Tensor], *, training: bool) -> Tensor:
         """See `Model`."""
         layers = self.layers
-        if self.first is not None and training and x.shape[1] == self.batches.size:
+        per_block = x.shape[:2] == (len(self.batches.counts), self.batches.size)
+        if self.first is not None and training and per_block:
             weight, bias = (self.parameters[f"{self.first}.{n}"] for n in ("weight", "bias"))
             x = shared.wide(x.flatten(2), weight, bias, self.batches.counts)
             layers = layers[self.first + 1 :]
