@@ -62,13 +62,16 @@ def prospect(
     if guess is not None and not guess > 0:
         raise InputError(f"--sd must be more than 0 (got {guess:g})")
     asked, margin, seeds = content["contrasts"], content["margin"], content["seeds"]
-    alpha = ALPHA / max(1, len(asked))
+    alpha, overlap = ALPHA / max(1, len(asked)), float(content.get("overlap", 0.0))
 
     def spread(contrast: str, sd: float, pilot: int) -> Spread:
         low, high = pilot_sd_interval(sd, pilot)
         nan, needed = float("nan"), None
         if margin:
-            either = (seeds_needed(sd, margin, alpha), seeds_for_equivalence(sd, margin, alpha))
+            either = (
+                seeds_needed(sd, margin, alpha, overlap=overlap),
+                seeds_for_equivalence(sd, margin, alpha, overlap=overlap),
+            )
             needed = max((n for n in either if n), default=None) if None not in either else None
         return Spread(
             contrast,
@@ -76,9 +79,9 @@ def prospect(
             low,
             high,
             pilot,
-            detectable(seeds, sd, alpha),
-            power(seeds, sd, margin, alpha) if margin else nan,
-            equivalence_power(seeds, sd, margin, alpha) if margin else nan,
+            detectable(seeds, sd, alpha, overlap=overlap),
+            power(seeds, sd, margin, alpha, overlap) if margin else nan,
+            equivalence_power(seeds, sd, margin, alpha, overlap=overlap) if margin else nan,
             needed,
         )
 

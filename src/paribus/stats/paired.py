@@ -17,6 +17,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
@@ -150,10 +151,16 @@ def sign_patterns(n: int) -> Iterator[np.ndarray]:
         for start in range(0, len(codes), piece):
             yield 1.0 - 2.0 * (codes[start : start + piece, None] >> np.arange(n) & 1)
         return
-    yield np.ones((1, n))
-    draw = np.random.default_rng(0)
-    for start in range(0, 9_999, piece):
-        yield draw.choice([-1.0, 1.0], size=(min(piece, 9_999 - start), n))
+    signs = _random_signs(n)
+    for start in range(0, len(signs), piece):
+        yield signs[start : start + piece].astype(float)
+
+
+@lru_cache(maxsize=4)
+def _random_signs(n: int) -> np.ndarray:
+    """Return the observed signs (all +1) and 9,999 random ones, the same each time."""
+    drawn = np.random.default_rng(0).integers(0, 2, (9_999, n), dtype=np.int8) * 2 - 1
+    return np.concatenate([np.ones((1, n), np.int8), drawn])
 
 
 def tost(differences: np.ndarray, margin: float, overlap: float = 0.0) -> float:
