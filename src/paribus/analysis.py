@@ -12,8 +12,9 @@ import pandas as pd
 
 from paribus.answer import answer, notes
 from paribus.evidence import evidence
-from paribus.findings import Analysis, ArmSummary, Contrast, Evidence
+from paribus.findings import Analysis, ArmSummary, Contrast, Evidence, Tuning
 from paribus.remarks import remarks
+from paribus.sensitivity import Arms, Contrasts, lost, tuning
 from paribus.stats.paired import mean_interval
 from paribus.stats.verdicts import Looks, judge, judge_in_looks
 from paribus.store.store import Store, StoredRun, StoredStudy
@@ -27,12 +28,15 @@ def analyse(store: Store, name: str) -> Analysis:
     content = study.content
     outcome, margin = OUTCOMES[content["outcome"]], content["margin"]
     looks, overlap = _looks(content), _overlap(content)
-    arms, contrasts = _judged(content, study.runs)
+    (arms, *others), (contrasts, *theirs) = _judged(content, study.runs)
     rows, resolution = _tested(content, outcome)
     seeds = max(arm.asked for arm in arms)
     several = looks if len(looks.seeds) > 1 else None
     curves = curve_table(store, study)
     factors = {label: tuple(levels) for label, levels in content["factors"].items()}
+    tuned = None
+    if content.get("tuning"):
+        tuned = _tuning(store, study, arms, contrasts, others, theirs)
     # A study that an older version declared has none of these.
     target = content.get("target")
     reference = content.get("reference") or {f: levels[0] for f, levels in factors.items()}
@@ -50,6 +54,7 @@ def analyse(store: Store, name: str) -> Analysis:
         notes=(
             *notes(contrasts, arms, outcome, margin, seeds, several, rows, overlap),
             *_cautions(study, confounds, outcome, margin, resolution, rows),
+            *(lost(tuned) if tuned else ()),
         ),
         outcome=outcome,
         margin=margin,
@@ -69,7 +74,22 @@ def analyse(store: Store, name: str) -> Analysis:
         spec=content["spec"],
         created=max((run.finished for run in study.runs if run.finished), default=study.row.asked),
         overlap=overlap,
+        key=study.row.key,
+        tuning=tuned,
     )
+
+
+def _tuning(
+    store: Store,
+    study: StoredStudy,
+    arms: Arms,
+    contrasts: Contrasts,
+    others: Sequence[Arms],
+    theirs: Sequence[Contrasts],
+) -> Tuning:
+    search = store.study(study.content["tuning"]["study"])
+    trials, _ = _summaries(search.content, search.runs)
+    return tuning(study.content, search.content, trials, arms, contrasts, others, theirs)
 
 
 def _cautions(
@@ -141,7 +161,7 @@ def _summary(
 
 def undecided(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> set[int]:
     """Return the arms, by index, of the contrasts that the runs of a study do not decide."""
-    _, contrasts = _judged(content, runs)
+    _, (contrasts, *_) = _judged(content, runs)
     return {
         arm
         for asked, one in zip(content["contrasts"], contrasts, strict=True)
@@ -154,20 +174,38 @@ def paired_differences(
     content: Mapping[str, Any], runs: Sequence[StoredRun]
 ) -> list[Mapping[int, float]]:
     """Return for every contrast what its arm has over its baseline, by seed."""
-    _, contrasts = _judged(content, runs)
+    _, (contrasts, *_) = _judged(content, runs)
     return [one.differences for one in contrasts]
 
 
 def seeds_needed(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> int | None:
     """Return the seeds that would probably decide every contrast; None where none is open."""
-    _, contrasts = _judged(content, runs)
+    _, (contrasts, *_) = _judged(content, runs)
     return max((one.seeds_needed for one in contrasts if one.seeds_needed), default=None)
 
 
 def _judged(
     content: Mapping[str, Any], runs: Sequence[StoredRun]
-) -> tuple[tuple[ArmSummary, ...], tuple[Contrast, ...]]:
-    """Return the arms and contrasts of a declared study, from those of its runs that there are."""
+) -> tuple[list[Arms], list[Contrasts]]:
+    """Return the arms and contrasts of a declared study, from those of its runs that there are.
+
+    Where it tuned, its own come first, then those of each alternative.
+    """
+    tuned = content.get("tuning")
+    arms, settled = _summaries(content, runs)
+    count = len(arms) // (1 + len(tuned["alternatives"]) if tuned else 1)
+    starts = range(0, len(arms), count)
+    sets = [arms[i : i + count] for i in starts]
+    return sets, [
+        _contrasts(content, own, settled[i : i + count])
+        for i, own in zip(starts, sets, strict=True)
+    ]
+
+
+def _summaries(
+    content: Mapping[str, Any], runs: Sequence[StoredRun]
+) -> tuple[Arms, list[set[int]]]:
+    """Return all trained arms, and the blocks in which the run of each has ended."""
     outcome = OUTCOMES[content["outcome"]]
     of_arm: dict[int, list[StoredRun]] = defaultdict(list)
     for run in runs:
@@ -176,8 +214,7 @@ def _judged(
         _summary(about, of_arm[index], outcome, _overlap(content))
         for index, about in enumerate(content["arms"])
     )
-    settled = [{run.block for run in of_arm[i] if run.status} for i in range(len(arms))]
-    return arms, _contrasts(content, arms, settled)
+    return arms, [{run.block for run in of_arm[i] if run.status} for i in range(len(arms))]
 
 
 def _looks(content: Mapping[str, Any]) -> Looks:

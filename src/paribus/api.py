@@ -26,8 +26,8 @@ class Study:
     """A question, what is held equal, what differs, and how the answer is judged.
 
     The arguments are the settings of a study file: `question`, `data`, `model`, `train`,
-    `evaluate`, `factors`, `seeds`, `outcome`, `margin`, `baseline`, `contrasts`, `accept`. `data`
-    may be a DataFrame too, with `target` the column to predict.
+    `evaluate`, `factors`, `seeds`, `outcome`, `margin`, `baseline`, `contrasts`, `tune`, `accept`.
+    `data` may be a DataFrame too, with `target` the column to predict.
 
     Raises SpecError with every problem at once, DataError where the data cannot be used.
     """
@@ -103,20 +103,19 @@ class Study:
         settings = Settings(Path(store), workers, device, checkpoints)
         design = lay_out(self.spec, self.dataset, settings)
         if not progress:
-            return Result(run_study(design, settings), design.key, settings.store)
+            return Result(run_study(design, settings), settings.store)
         from paribus import screen
 
         with screen.progress() as watch:
             analysis = run_study(design, settings, watch=watch)
-        return Result(analysis, design.key, settings.store)
+        return Result(analysis, settings.store)
 
 
 class Result:
     """What a study found: the answer in words, and the numbers as DataFrames."""
 
-    def __init__(self, analysis: Analysis, key: str, store: Path) -> None:
+    def __init__(self, analysis: Analysis, store: Path) -> None:
         self.analysis = analysis
-        self._key = key
         self._store = store
 
     @property
@@ -145,7 +144,7 @@ class Result:
     def runs(self) -> pd.DataFrame:
         """One row per run: arm, seed, status, every setting and every final metric."""
         with Store(self._store) as store:
-            return runs_frame(store.study(self._key))
+            return runs_frame(store.study(self.analysis.key))
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -156,7 +155,7 @@ class Result:
     def steps(self) -> pd.DataFrame:
         """One row per run, metric and logged step, where `train.log_every` asked for them."""
         with Store(self._store) as store:
-            return curve_table(store, store.study(self._key), per_step=True)
+            return curve_table(store, store.study(self.analysis.key), per_step=True)
 
     def confusion(self, arm: str, part: str = "test") -> pd.DataFrame:
         """The confusion matrix of an arm, summed over its seeds: a row per true class.
@@ -165,12 +164,12 @@ class Result:
         than 100 classes, or where no run of the arm has finished.
         """
         with Store(self._store) as store:
-            return confusion(store, store.study(self._key), arm, part)
+            return confusion(store, store.study(self.analysis.key), arm, part)
 
     def recall(self, part: str = "test") -> pd.DataFrame:
         """One row per arm and class: mean and standard deviation of its recall over the seeds."""
         with Store(self._store) as store:
-            return recall(store, store.study(self._key), part)
+            return recall(store, store.study(self.analysis.key), part)
 
     def report(self, path: str | Path) -> Path:
         """Write the report as one HTML file that opens offline, and return its path."""

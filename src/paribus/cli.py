@@ -139,10 +139,8 @@ def run(
             spent = Profile()
             analysis = run_study(design, settings, _command(study, overrides), watch, spent)
     except KeyboardInterrupt:
-        left = make_plan(design, settings)
-        screen.err.print(
-            f"Stopped. {left.finished} of {len(left.runs)} runs are kept: the same command goes on."
-        )
+        kept, runs = screen.kept(make_plan(design, settings))
+        screen.err.print(f"Stopped. {kept} of {runs} runs are kept: the same command goes on.")
         raise typer.Exit(130) from None
     if json:
         from paribus.report.record import to_record
@@ -160,7 +158,7 @@ def run(
         if spent.workers:  # else what an earlier run has written stays
             spent.write(path)
         screen.show_profile(spent, path)
-    if any(arm.failed for arm in analysis.arms):
+    if any(arm.failed for arm in analysis.trained_arms):
         raise typer.Exit(1)
 
 
@@ -201,8 +199,8 @@ def plan(
     settings = _settings(store, workers, device)
     overrides = _overrides(data, target, seeds, margin, set_)
     design = _design(study, overrides, data_root, settings)
-    expected = foresee(design, settings, sd)
     made = make_plan(design, settings)
+    expected = foresee(made.design, settings, sd)
     if json:
         screen.print_json(screen.plan_record(made, expected))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -153,6 +154,48 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """Values that an arm was tried with, and how it did on the tuning seeds."""
+
+    arm: str  # ArmSummary.name
+    number: int  # its place, from 1: half of the budget is the first half
+    values: Mapping[str, Any]  # path -> value
+    mean: float  # of the tuning outcome; nan when no run finished
+    sd: float  # nan when fewer than two did
+    finished: int  # tuning seeds; one that lost a seed is chosen only where all did
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """The same arms and contrasts with other values of what was tuned."""
+
+    name: str  # "half the budget", "untuned"
+    values: Mapping[str, Mapping[str, Any]]  # arm of the study -> path -> value
+    arms: tuple[ArmSummary, ...]  # in the order of the study's
+    contrasts: tuple[Contrast, ...]  # in the order of the study's
+    holds: tuple[bool | None, ...]  # is each verdict the study's? None where one has none yet
+
+    @property
+    def phrase(self) -> str:
+        """Where its values come from, in a sentence."""
+        return self.name if self.name == "untuned" else f"with {self.name}"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was tuned, what was chosen, and whether the verdicts survive another choice."""
+
+    parameters: Mapping[str, str]  # path -> "log", "linear" or "choices"
+    budget: int  # candidates per arm
+    seeds: int  # per candidate, none of them the verdict's
+    outcome: Outcome  # on validation rows
+    chosen: Mapping[str, Mapping[str, Any]]  # arm -> path -> value
+    candidates: tuple[Candidate, ...]
+    alternatives: tuple[Alternative, ...]
+    survival: tuple[str, ...]  # sentences
+
+
+@dataclass(frozen=True)
 class Analysis:
     """Everything a reader of a study is told; computed from the store alone."""
 
@@ -178,3 +221,11 @@ class Analysis:
     spec: str  # the study as YAML
     created: str  # ISO 8601, UTC
     overlap: float = 0.0  # rows judged by / trained on where seeds have their own splits, else 0
+    key: str = ""  # of the study in its store
+    tuning: Tuning | None = None
+
+    @property
+    def trained_arms(self) -> tuple[ArmSummary, ...]:
+        """All arms that have runs: those that are judged, then those of each alternative."""
+        alternatives = self.tuning.alternatives if self.tuning else ()
+        return sum((one.arms for one in alternatives), self.arms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paribus.analysis import analyse, seeds_needed, undecided
@@ -11,7 +11,7 @@ from paribus.data import Dataset
 from paribus.engines import stacked
 from paribus.engines.base import Record, Task
 from paribus.environment import choose_device, environment, require_cuda, version_of
-from paribus.errors import InputError
+from paribus.errors import InputError, RunError
 from paribus.findings import Analysis
 from paribus.profile import Profile
 from paribus.prospect import Prospect, prospect
@@ -20,6 +20,7 @@ from paribus.study.declaration import declaration
 from paribus.study.design import Design, EngineId, Run, design
 from paribus.study.plan import Plan, plan
 from paribus.study.spec import Spec
+from paribus.study.tuning import awaits_tuning, search_design, tuned_design
 from paribus.workers.cores import available_cores
 from paribus.workers.local import LocalWorkers
 from paribus.workers.messages import EpochDone, StackDone
@@ -67,7 +68,9 @@ def lay_out(spec: Spec, dataset: Dataset, settings: Settings) -> Design:
 
 
 def make_plan(design: Design, settings: Settings) -> Plan:
-    """Return what is to be trained next and how; nothing is written."""
+    """Return what is to be trained next and how, a tuning included; nothing is written."""
+    if awaits_tuning(design):
+        return _plan_tuned(design, settings)
     if not settings.store.exists():
         return plan(design, set(), _worker_count(design, settings), next(_rounds(design)))
     with Store(settings.store) as store:
@@ -88,8 +91,12 @@ def run_study(
     """Train what is not in the store yet, keeping every run as it finishes; then analyse.
 
     `watch` is told the plan of every round, every record and every finished epoch; `profile` learns
-    where the time went.
+    where the time went. Where the study tunes, its candidates are trained first, as a study of
+    their own.
     """
+    profile = profile or Profile()
+    if awaits_tuning(design):
+        design = _tune(design, settings, command, watch, profile)
     declared = declaration(design, command)
     with Store(settings.store, create=True) as store:
         for runs in _rounds(design, store):
@@ -98,7 +105,7 @@ def run_study(
             todo = plan(design, *_todo(design, runs, store, settings))
             if todo.stacks:
                 watch(todo)
-                _train(todo, store, settings, watch, profile or Profile())
+                _train(todo, store, settings, watch, profile)
         return analyse(store, design.key)
 
 
@@ -128,8 +135,10 @@ def extension(design: Design, settings: Settings) -> int | None:
             f"more seeds need data.split fixed (got {spec.data.split}): splits share rows, and no "
             f"levels are known for several looks at such seeds"
         )
-    if make_plan(design, settings).stacks:
+    plan = make_plan(design, settings)
+    if any(part.stacks for part in plan.parts):
         raise InputError("run the study to its end before it gets more seeds")
+    design = plan.design
     if spec.margin is None:
         raise InputError("more seeds need a margin, which says how small a difference matters")
     with Store(settings.store) as store:
@@ -142,12 +151,14 @@ def _rounds(design: Design, store: Store | None = None) -> Iterator[Sequence[Run
 
     The runs of a round must be in the store before the next one is asked for.
     """
-    blocks, runs = 0, list[Run]()
-    arms = set(range(len(design.arms)))
+    seen, runs, count = 0, list[Run](), len(design.arms)
+    arms = set(range(count))
     for seeds in design.spec.looks:
-        runs += [r for r in design.runs if blocks <= r.block < seeds and r.arm in arms]
+        blocks = range(design.first_block + seen, design.first_block + seeds)
+        # An alternative of an arm gets the seeds that the arm gets.
+        runs += [run for run in design.runs if run.block in blocks and run.arm % count in arms]
         yield runs
-        blocks = seeds
+        seen = seeds
         if store is None or seeds == design.spec.blocks:
             return
         planned = ((run.block, run.arm, run.key) for run in runs)
@@ -184,6 +195,38 @@ def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: 
             for record in workers.arrived():
                 _keep(record, store, where, design, settings)
             raise
+
+
+def _tune(
+    design: Design, settings: Settings, command: str, watch: Watch, profile: Profile
+) -> Design:
+    """Train the candidates of a study, and return its design with the best of them filled in."""
+    search = search_design(design)
+    found = run_study(search, _without_checkpoints(settings), command, watch, profile)
+    reasons = [reason for arm in found.arms if arm.failed for reason in arm.reasons]
+    if reasons:
+        failed = sum(arm.failed for arm in found.arms)
+        raise RunError(
+            f"{failed} of {len(search.runs)} tuning runs failed, so that nothing can be chosen "
+            f"fairly ({reasons[0]}): the same command tries them again"
+        )
+    return tuned_design(design, search, [arm.values for arm in found.arms])
+
+
+def _plan_tuned(design: Design, settings: Settings) -> Plan:
+    """Return the plan of a study that tunes, by the values in the store or by stand-ins."""
+    search = search_design(design)
+    tuning = make_plan(search, _without_checkpoints(settings))
+    outcomes = None
+    if not tuning.to_train:
+        with Store(settings.store) as store:
+            if any(row.key == search.key for row in store.studies()):
+                outcomes = [arm.values for arm in analyse(store, search.key).arms]
+    return replace(make_plan(tuned_design(design, search, outcomes), settings), tuning=tuning)
+
+
+def _without_checkpoints(settings: Settings) -> Settings:
+    return replace(settings, checkpoints=False)
 
 
 def _keep(

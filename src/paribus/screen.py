@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +94,20 @@ class _Shown:
         self.done, self.done_epochs, self.planned = plan.finished, 0, len(plan.runs)
         if self.epochs:
             looks, last = plan.design.spec.looks, max(run.block for run in plan.runs) + 1
+            last -= plan.design.first_block
             look = f"look {looks.index(last) + 1} of {len(looks)}" if len(looks) > 1 else ""
+            look = "tuning" if plan.design.first_block else look
             total = sum(self.epochs.values())
             self.task = self.bar.add_task(look, total=total, runs=self._runs())
 
     def _runs(self) -> str:
         return f"{min(self.done, self.planned)}/{self.planned} runs"
+
+
+def kept(plan: Plan) -> tuple[int, int]:
+    """Return how many runs are in the store already and how many there are, the tuning's too."""
+    finished = sum(part.finished for part in plan.parts)
+    return finished, sum(len(part.runs) for part in plan.parts)
 
 
 def headline(plan: Plan) -> None:
@@ -109,10 +117,14 @@ def headline(plan: Plan) -> None:
     """
     design = plan.design
     parts = [design.dataset.name, design.arms[0].network.summary(), _size(plan)]
-    if plan.finished:
-        parts.append(f"{plan.finished} already done")
-    if plan.to_train:
-        parts.append(f"{_count(plan.workers, 'worker')} · about {duration(plan.seconds)}")
+    if plan.tuning:
+        parts.append(f"after {_count(len(plan.tuning.design.runs), 'run')} that tune")
+    if finished := kept(plan)[0]:
+        parts.append(f"{finished} already done")
+    if any(part.to_train for part in plan.parts):
+        workers = max(part.workers for part in plan.parts)
+        seconds = sum(part.seconds for part in plan.parts)
+        parts.append(f"{_count(workers, 'worker')} · about {duration(seconds)}")
     err.print(Text(" · ".join(parts), style="dim"), soft_wrap=True)
     for one in plan.confounds:
         if not one.accepted:
@@ -121,11 +133,15 @@ def headline(plan: Plan) -> None:
 
 def _size(plan: Plan) -> str:
     arms, spec = len(plan.design.arms), plan.design.spec
+    sets = len(plan.design.alternatives) + 1
+    times = f" × {sets} sets of values" if sets > 1 else ""
     if len(spec.looks) == 1:
         runs = _count(len(plan.design.runs), "run")
-        return f"{_count(arms, 'arm')} × {_count(spec.blocks, 'seed')} = {runs}"
+        return f"{_count(arms, 'arm')} × {_count(spec.blocks, 'seed')}{times} = {runs}"
     looks = f"{', '.join(map(str, spec.looks[:-1]))} and {spec.looks[-1]}"
-    return f"{_count(arms, 'arm')}, judged after {looks} seeds until each contrast is decided"
+    return (
+        f"{_count(arms, 'arm')}{times}, judged after {looks} seeds until each contrast is decided"
+    )
 
 
 def _count(number: int, thing: str) -> str:
@@ -146,16 +162,21 @@ def show_plan(plan: Plan, expected: Prospect) -> None:
     for arm in design.arms:
         arms.add_row(Text(arm.name), arm.network.summary(), f"{arm.network.parameters:,}")
     out.print(arms)
-    if plan.groups:
+    groups = [
+        replace(group, label=f"{'tuning: ' * (part is plan.tuning)}{group.label}")
+        for part in plan.parts
+        for group in part.groups
+    ]
+    if groups:
         together = Table(title="Trained together", title_justify="left", box=None)
         for heading in ("runs", "in stacks of", "GFLOP per run", "what they share"):
             together.add_column(heading, justify="left" if "what" in heading else "right")
-        for group in plan.groups:
+        for group in groups:
             together.add_row(
                 str(group.runs), str(group.stack), f"{group.flops / 1e9:,.1f}", group.label
             )
         out.print(together)
-        for group in plan.groups:
+        for group in groups:
             if group.one_by_one:
                 out.print(f"One by one, not stacked: {group.label} ({group.one_by_one}).")
     judged = spec.outcome or design.outcome.name
@@ -163,18 +184,38 @@ def show_plan(plan: Plan, expected: Prospect) -> None:
     out.print(f"Judged by {judged.replace('_', ' ')}; margin: {margin}.")
     for line in _foreseen(expected, design):
         out.print(line)
+    if plan.tuning:
+        _show_tuning(plan.tuning, design)
+        _show_cost(plan.tuning, " for the tuning")
+    _show_cost(plan, " for the verdict" if plan.tuning else "")
+    _show_confounds(plan.confounds)
+
+
+def _show_tuning(tuning: Plan, design: Design) -> None:
+    tune, search = design.spec.tune, tuning.design
+    assert tune is not None
+    out.print(
+        f"Tuned for each arm: {', '.join(tune.parameters)}, by {search.outcome.label}; "
+        f"{_count(tune.budget, 'candidate')} × {_count(len(design.arms), 'arm')} × "
+        f"{_count(tune.seeds, 'seed')} = {_count(len(search.runs), 'run')}. The verdict is "
+        f"trained with the values so chosen, with those of half the budget, and untuned."
+    )
+    if tuning.to_train:
+        out.print("Nothing is chosen yet: the verdict's time is that of the first candidates.")
+
+
+def _show_cost(plan: Plan, what: str) -> None:
     if plan.finished:
-        out.print(f"{plan.finished} runs are in the store already.")
+        out.print(f"{_count(plan.finished, 'run')}{what} in the store already.")
     if plan.to_train:
         out.print(
-            f"To train: {_count(plan.to_train, 'run')} in {_count(len(plan.stacks), 'stack')} on "
-            f"{_count(plan.workers, 'worker')} ({design.engine.device}): "
-            f"about {duration(plan.seconds)}, "
+            f"To train{what}: {_count(plan.to_train, 'run')} in "
+            f"{_count(len(plan.stacks), 'stack')} on {_count(plan.workers, 'worker')} "
+            f"({plan.design.engine.device}): about {duration(plan.seconds)}, "
             f"{plan.bytes / 1e9:.1f} GB of memory."
         )
     else:
-        out.print("Nothing is left to train.")
-    _show_confounds(plan.confounds)
+        out.print(f"Nothing is left to train{what}.")
 
 
 def _foreseen(expected: Prospect, design: Design) -> Iterator[str]:
@@ -227,8 +268,8 @@ def _show_confounds(confounds: Sequence[Confound]) -> None:
         out.print(f"Accepted: {', '.join(accepted)}.")
 
 
-def plan_record(plan: Plan, expected: Prospect) -> dict[str, Any]:
-    """Return a plan as JSON-ready values."""
+def plan_record(plan: Plan, expected: Prospect | None = None) -> dict[str, Any]:
+    """Return a plan as JSON-ready values; `tuning` is the plan of the tuning, or None."""
     design = plan.design
     return {
         "study": design.spec.name,
@@ -253,6 +294,7 @@ def plan_record(plan: Plan, expected: Prospect) -> dict[str, Any]:
         "margin": design.spec.margin,
         "prospect": plain(expected),
         "confounds": [asdict(one) for one in plan.confounds],
+        "tuning": plan_record(plan.tuning) if plan.tuning else None,
     }
 
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from paribus.findings import Analysis, ArmSummary, Contrast, Evidence
+from paribus.findings import (
+    Alternative,
+    Analysis,
+    ArmSummary,
+    Candidate,
+    Contrast,
+    Evidence,
+    Tuning,
+)
+from paribus.sensitivity import survival
 from paribus.stats.verdicts import FEWEST_SEEDS, Verdict
 from paribus.study.confounds import Confound
 from paribus.study.outcomes import OUTCOMES
@@ -287,3 +297,44 @@ def regression() -> Analysis:
 def single_arm(**changes: object) -> Analysis:
     return made_up({}, lambda levels: 0.97, lambda combinations: [], question="How good is it?",
                    answer="97 % of the test images are recognised.", **changes)  # type: ignore[arg-type]  # fmt: skip
+
+
+def tuned(study: Analysis | None = None) -> Analysis:
+    """A study that tuned two settings; untuned, each of its verdicts is another."""
+    study = study or two_arms()
+    rates = [0.0004, 0.9, 0.05, 0.002]
+    names = [arm.name for arm in study.arms]
+    chosen = {name: {"train.learning_rate": 0.05, "model.activation": "tanh"} for name in names}
+    default = {name: {"train.learning_rate": 0.001, "model.activation": "relu"} for name in names}
+    other: Verdict = "inconclusive"
+    contrasts = tuple(replace(c, verdict=other, difference=-0.001) for c in study.contrasts)
+    verdicts = len(study.contrasts)
+    alternatives = (
+        Alternative("half the budget", chosen, study.arms, study.contrasts, (True,) * verdicts),
+        Alternative("untuned", default, study.arms, contrasts, (False,) * verdicts),
+    )
+    candidates = tuple(
+        Candidate(
+            arm=name,
+            number=number,
+            values={"train.learning_rate": rate, "model.activation": ("relu", "tanh")[number % 2]},
+            mean=NAN if rate == 0.9 else 0.9 - abs(math.log10(rate / 0.05)) / 10,
+            sd=NAN if rate == 0.9 else 0.01,
+            finished=0 if rate == 0.9 else 3,
+        )
+        for name in names
+        for number, rate in enumerate(rates, 1)
+    )
+    return replace(
+        study,
+        tuning=Tuning(
+            parameters={"train.learning_rate": "log", "model.activation": "choices"},
+            budget=4,
+            seeds=3,
+            outcome=OUTCOMES["validation_accuracy"],
+            chosen=chosen,
+            candidates=candidates,
+            alternatives=alternatives,
+            survival=tuple(survival(study.contrasts, alternatives, study.outcome)),
+        ),
+    )

@@ -176,3 +176,32 @@ def test_arms_without_curves_are_named_in_the_caption() -> None:
     gone = study.arms[2].name
     cut = replace(study, curves=study.curves[study.curves["arm"] != gone])
     assert f"Without any finite value: {gone}." in captions.curves_caption(cut, ["test_loss"])
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_candidates_of_every_kind_of_study_can_be_drawn(kind: Callable[[], Analysis]) -> None:
+    study = made_up_analyses.tuned(kind())
+    assert study.tuning
+    for path, axis in (("train.learning_rate", "log"), ("model.activation", None)):
+        chart = charts.sensitivity(study, path)
+        assert chart is not None
+        drawn = chart.to_dict()
+        layer = drawn.get("spec", drawn)["layer"][0]
+        assert layer["encoding"]["x"].get("scale", {}).get("type") == axis
+        assert charts.to_svg(chart).startswith("<svg")
+    assert charts.sensitivity(kind(), "train.learning_rate") is None
+
+
+def test_a_candidate_is_a_point_unless_it_lost_a_seed_and_the_chosen_one_is_known() -> None:
+    study = made_up_analyses.tuned()
+    rows = frames.candidate_rows(study, "train.learning_rate")
+    assert sorted(rows["value"]) == [0.0004, 0.0004, 0.002, 0.002, 0.05, 0.05]
+    assert list(rows[rows["chosen"]]["value"]) == [0.05, 0.05]
+    best = rows[rows["chosen"]].iloc[0]
+    assert (best["low"], best["mean"], best["high"]) == pytest.approx((89, 90, 91))
+    assert "2 candidates that lost a seed, by divergence, are not drawn" in (
+        captions.sensitivity_caption(study)
+    )
+    assert "Chosen: batch norm no at 0.05 with 90.00 %; batch norm yes at 0.05" in (
+        captions.sensitivity_alt(study, "train.learning_rate")
+    )

@@ -207,3 +207,25 @@ def test_a_page_is_current_until_what_it_tells_changes(study: Analysis, tmp_path
     assert not html.is_current(replace(study, answer="Another answer."), page)
     curves = study.curves.assign(value=study.curves["value"] + 1e-9)
     assert not html.is_current(replace(study, curves=curves), page)
+
+
+def test_what_was_tuned_and_whether_the_verdict_survives_is_told() -> None:
+    study = made_up_analyses.tuned()
+    root = parsed(html.render(study))
+    (section,) = (node for node in root.iter("section") if node.attrib["id"] == "tuning")
+    values, verdicts = section.iter("table")
+    rows = [[words(cell) for cell in row] for row in values.iter("tr")]
+    assert rows[0] == ["arm", "setting", "chosen", "with half the budget", "untuned"]
+    assert rows[1] == ["batch norm no", "learning rate", "0.05", "0.05", "0.001"]
+    assert rows[2] == ["batch norm no", "activation", "tanh", "tanh", "relu"]
+    (_, row) = ([words(cell) for cell in row] for row in verdicts.iter("tr"))
+    assert row[1] == "better"
+    assert row[-1] == "inconclusive"
+    assert "the same 4 candidates for every arm, 3 seeds each" in words(section)
+    assert (
+        "The verdict holds with half the budget, and differs untuned: batch norm yes not decided "
+        "there."
+    ) in words(section)
+    assert "Figure 5. All arms tried the same values" in words(section)
+    assert len(list(section.iter("figure"))) == 2
+    assert "#tuning" in [node.attrib["href"] for node in root.iter("a")]

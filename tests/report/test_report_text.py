@@ -107,3 +107,24 @@ def test_markdown_escapes_names(study: Analysis) -> None:
 def test_the_terminal_answer_does_not_wait_for_the_chart_library() -> None:
     code = "import sys, paribus.report.text; sys.exit('altair' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_was_chosen_is_a_line_per_arm_and_then_whether_the_verdicts_hold() -> None:
+    study = made_up_analyses.tuned(made_up_analyses.eight_arms())
+    lines = shown(study, width=200).splitlines()
+    assert (
+        "sgd · batch norm no: learning rate 0.05, activation tanh "
+        "(with half the budget 0.05, tanh; untuned 0.001, relu)"
+    ) in lines
+    assert "With half the budget all 4 verdicts hold." in lines
+    assert (
+        "Untuned none of 4 verdicts holds; there sgd · batch norm yes against sgd · batch norm no "
+        "not decided; momentum"
+    ) in " ".join(lines)
+    assert "; and 1 more." in " ".join(lines)
+    assert "- With half the budget all 4 verdicts hold." in render_markdown(study)
+
+
+def test_no_verdict_is_said_to_hold_where_there_is_none() -> None:
+    study = made_up_analyses.tuned(made_up_analyses.pilot())
+    assert "There is no verdict yet that could hold" in " ".join(shown(study).split())

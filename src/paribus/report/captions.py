@@ -99,6 +99,37 @@ def seeds_alt(analysis: Analysis) -> str:
     )
 
 
+def sensitivity_caption(analysis: Analysis) -> str:
+    """Return how to read a chart of candidates, and how many of them are not drawn."""
+    tuning = analysis.tuning
+    lost = [c for c in tuning.candidates if c.finished < tuning.seeds] if tuning else []
+    without = (
+        f" {wording.capitalised(_count(len(lost), 'candidate'))} that lost a seed, by divergence, "
+        f"{'is' if len(lost) == 1 else 'are'} not drawn."
+        if lost
+        else ""
+    )
+    return f"All arms tried the same values; a ring marks what was chosen for each arm.{without}"
+
+
+def sensitivity_alt(analysis: Analysis, path: str) -> str:
+    """Return what was chosen for each arm, and how it did."""
+    tuning = analysis.tuning
+    if tuning is None:
+        return ""
+    chosen = [c for c in tuning.candidates if c.values == tuning.chosen[c.arm]]
+    best = [
+        f"{one.arm} at {wording.setting(one.values[path])} with "
+        f"{_with_unit(wording.number(tuning.outcome, one.mean), tuning.outcome)}"
+        for one in {one.arm: one for one in reversed(chosen)}.values()
+    ]
+    tried = _count(len(tuning.candidates), "candidate")
+    return (
+        f"Scatter plot of the {tuning.outcome.label} of {tried} by {wording.parameter(path)}. "
+        f"Chosen: {'; '.join(reversed(best))}."
+    )
+
+
 def _contrast(outcome: Outcome, contrast: Contrast) -> str:
     about = ", ".join(part for part in (contrast.varies, contrast.condition) if part)
     if math.isnan(contrast.difference):

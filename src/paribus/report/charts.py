@@ -152,6 +152,59 @@ def seeds(analysis: Analysis) -> Chart | None:
     return _finished(chart, heading, f"{says}; each panel has its own scale")
 
 
+def sensitivity(analysis: Analysis, path: str) -> Chart | None:
+    """The tuning outcome of every candidate against its value of one tuned setting, by arm.
+
+    A bar spans a standard deviation over the tuning seeds each way; rings are the chosen ones.
+    """
+    tuning = analysis.tuning
+    rows = frames.candidate_rows(analysis, path)
+    if tuning is None or rows.empty:
+        return None
+    plan, scale = frames.layout(analysis), tuning.parameters[path]
+    label = wording.clean(wording.parameter(path))
+    series = [wording.clean(s) for s in plan.series] if plan.factor else [tuning.outcome.label]
+    panels = list(dict.fromkeys(rows["panel"]))
+    colour, dash, shape = _look(series, wording.clean(plan.factor) if plan.factor else None)
+    if scale == "choices":
+        x: alt.X = alt.X("value:N", title=label, sort=None)
+    else:
+        axis = alt.Scale(type="log" if scale == "log" else "linear", zero=False, padding=10)
+        x = alt.X("value:Q", title=label, scale=axis).axis(tickCount=5)
+    title = wording.labelled(tuning.outcome.label, tuning.outcome.unit)
+    bounds = alt.Scale(zero=False, padding=8)
+    y = alt.Y("mean:Q", title=title, scale=bounds)
+    base = alt.Chart().encode(x=x, color=colour)
+    chosen = base.transform_filter(alt.datum.chosen)
+    layers = [
+        base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", scale=bounds), y2="high:Q"),
+        base.mark_point(filled=True, size=46, opacity=1).encode(y=y, shape=shape),
+        chosen.mark_point(filled=False, size=190, strokeWidth=1.8, opacity=1).encode(
+            y=y, color=alt.value(_INK)
+        ),
+    ]
+    if len(tuning.parameters) == 1:  # else the other values move the points up and down
+        layers.insert(0, base.mark_line(strokeWidth=1.2).encode(y=y, strokeDash=dash))
+    columns = min(len(panels), 3)
+    width = (_WIDTH - 60) // columns - 14
+    chart = (
+        alt.layer(*layers, data=rows)
+        .resolve_legend(shape="independent")
+        .properties(width=width, height=260 if columns == 1 else 200)
+    )
+    heading = f"{wording.capitalised(tuning.outcome.label)} by {label}"
+    seeds = "seed" if tuning.seeds == 1 else "seeds"
+    says = f"A point per candidate: mean ± standard deviation of {tuning.seeds} tuning {seeds}"
+    if len(panels) == 1:
+        return _finished(chart, heading, says)
+    facets = alt.Facet("panel:N", title=None, sort=panels).header(labelLimit=width)
+    return _finished(
+        chart.facet(facet=facets, columns=columns, spacing={"row": 16, "column": 14}),
+        heading,
+        says,
+    )
+
+
 def forest(analysis: Analysis) -> Chart | None:
     """Each contrast's difference with its 95 % interval, zero, the margin, and the verdict."""
     if not analysis.contrasts:

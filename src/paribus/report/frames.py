@@ -210,6 +210,38 @@ def seed_rows(analysis: Analysis) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def candidate_rows(analysis: Analysis, path: str) -> pd.DataFrame:
+    """Return a row per candidate that finished with every tuning seed, at its value of `path`.
+
+    Columns arm, panel, series, value, mean, low, high (mean ± sd), chosen; shown values.
+    """
+    plan, tuning = layout(analysis), analysis.tuning
+    if tuning is None:
+        return pd.DataFrame()
+    choices = tuning.parameters[path] == "choices"
+    rows = []
+    for one in tuning.candidates:
+        if one.finished < tuning.seeds:
+            continue
+        panel, series = plan.place[one.arm]
+        mean, sd = one.mean * tuning.outcome.scale, one.sd * tuning.outcome.scale
+        rows.append(
+            {
+                "arm": one.arm,
+                "panel": wording.clean(panel if plan.factor else series),
+                "series": wording.clean(series if plan.factor else tuning.outcome.label),
+                "value": wording.clean(wording.setting(one.values[path]))
+                if choices
+                else float(one.values[path]),
+                "mean": mean,
+                "low": mean - sd if math.isfinite(sd) else mean,
+                "high": mean + sd if math.isfinite(sd) else mean,
+                "chosen": one.values == tuning.chosen[one.arm],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def contrast_rows(analysis: Analysis) -> pd.DataFrame:
     """Return a row per contrast: label, difference, low, high, figures, verdict.
 

@@ -42,7 +42,9 @@ class _Architecture:
 
 def render(analysis: Analysis) -> str:
     """Return the whole page; every string of the analysis is escaped."""
-    seen = {contrast.verdict for contrast in analysis.contrasts}
+    elsewhere = analysis.tuning.alternatives if analysis.tuning else ()
+    judged = [analysis.contrasts, *(one.contrasts for one in elsewhere)]
+    seen = {contrast.verdict for contrasts in judged for contrast in contrasts}
     explained = {
         name: style for name, style in VERDICTS.items() if name in _ALWAYS_EXPLAINED or name in seen
     }
@@ -52,6 +54,7 @@ def render(analysis: Analysis) -> str:
         architectures=_architectures(analysis),
         conditions=any(contrast.condition for contrast in analysis.contrasts),
         figures=_figures(analysis),
+        sensitivities=_sensitivities(analysis),
         styles=VERDICTS,
         explained=explained,
         fingerprint=fingerprint(analysis),
@@ -122,6 +125,21 @@ def _figures(analysis: Analysis) -> list[_Figure]:
         _Figure(f"figure-{name}", Markup(charts.to_svg(chart)), caption(analysis), alt(analysis))
         for name, draw, caption, alt in drawn
         if (chart := draw(analysis)) is not None
+    ]
+
+
+def _sensitivities(analysis: Analysis) -> list[_Figure]:
+    """A figure per tuned setting that has candidates to show."""
+    paths = analysis.tuning.parameters if analysis.tuning else ()
+    return [
+        _Figure(
+            f"figure-tuning-{number}",
+            Markup(charts.to_svg(chart)),
+            captions.sensitivity_caption(analysis),
+            captions.sensitivity_alt(analysis, path),
+        )
+        for number, path in enumerate(paths, 1)
+        if (chart := charts.sensitivity(analysis, path)) is not None
     ]
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from paribus.findings import Analysis, ArmSummary, Contrast
+from paribus.findings import Analysis, ArmSummary, Contrast, Tuning
 from paribus.report import wording
 from paribus.report.style import VERDICTS
 
@@ -41,6 +41,10 @@ def render_text(analysis: Analysis, console: Console) -> None:
     for table in tables:
         console.print()
         console.print(table)
+    if analysis.tuning:
+        console.print()
+        for line in _tuning_lines(analysis.tuning):
+            console.print(_text(line))
     if analysis.remarks:
         console.print()
     for remark in analysis.remarks:
@@ -55,9 +59,14 @@ def render_markdown(analysis: Analysis) -> str:
     """Return the same as GitHub Markdown, ending with a newline; names are escaped."""
     parts = [f"# {_markdown(analysis.question)}", f"**{_markdown(analysis.answer)}**"]
     parts += [_markdown_table(columns) for columns in _tables(analysis)]
-    for sentences in (analysis.remarks, analysis.notes):
+    tuning = _tuning_lines(analysis.tuning) if analysis.tuning else ()
+    for sentences in (tuning, analysis.remarks, analysis.notes):
         parts += ["\n".join(f"- {_markdown(sentence)}" for sentence in sentences)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _tuning_lines(tuning: Tuning) -> list[str]:
+    return [wording.budget(tuning), *wording.tuned(tuning), *tuning.survival]
 
 
 def _tables(analysis: Analysis) -> list[list[_Column]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from paribus.findings import Analysis, ArmSummary, Contrast, Part
+from paribus.findings import Analysis, ArmSummary, Contrast, Part, Tuning
 from paribus.stats.paired import Paired
+from paribus.study.factors import factor_label, level_label
 from paribus.study.outcomes import Outcome
 
 NOTHING = "–"
@@ -136,3 +138,35 @@ def status(arm: ArmSummary) -> str:
 def difference_heading(analysis: Analysis) -> str:
     """Return the heading of a column of differences, with their unit."""
     return labelled("difference", analysis.outcome.difference_unit)
+
+
+def budget(tuning: Tuning) -> str:
+    """Return what every arm was given to be tuned with."""
+    seeds = f"{tuning.seeds} {'seed' if tuning.seeds == 1 else 'seeds'}"
+    return (
+        f"Tuned on {tuning.outcome.label}: the same {tuning.budget} candidates for every arm, "
+        f"{seeds} each, none of them the verdict's."
+    )
+
+
+def parameter(path: str) -> str:
+    """Return how a tuned setting is called: 'learning rate'."""
+    return factor_label(path)
+
+
+def setting(value: Any) -> str:
+    """Return the value of a tuned setting."""
+    return NOTHING if value is None else level_label(value)
+
+
+def tuned(tuning: Tuning) -> list[str]:
+    """Return a line per arm: 'sgd: learning rate 0.1 (with half the budget 0.2; untuned 0.001)'."""
+
+    def plain(values: Mapping[str, Any]) -> str:
+        return ", ".join(map(setting, values.values()))
+
+    return [
+        f"{arm}: {', '.join(f'{parameter(path)} {setting(v)}' for path, v in values.items())} "
+        f"({'; '.join(f'{one.phrase} {plain(one.values[arm])}' for one in tuning.alternatives)})"
+        for arm, values in tuning.chosen.items()
+    ]

@@ -119,6 +119,8 @@ def _unequal_parameters(design: Design) -> _Found:
 
 def _one_learning_rate(design: Design) -> _Found:
     """Several optimizers that have only one learning rate, and that in common."""
+    if design.spec.tune and "train.learning_rate" in design.spec.tune.parameters:
+        return
     rates: dict[str, set[float]] = defaultdict(set)
     for arm in design.arms:
         rates[_update_rule(arm.config)].add(arm.config.train.learning_rate)

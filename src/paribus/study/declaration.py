@@ -12,7 +12,10 @@ from paribus.study.problems import known_paths, show
 
 
 def declaration(design: Design, command: str) -> dict[str, Any]:
-    """Return a study as JSON-ready values: specification, arms, contrasts, confounds, data."""
+    """Return a study as JSON-ready values: specification, arms, contrasts, confounds, data.
+
+    The arms of alternatives follow those that are judged.
+    """
     spec = design.spec
     return {
         "spec": spec.to_yaml(),
@@ -23,7 +26,7 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
         "looks": {"seeds": spec.looks, "planned": spec.seeds == "auto"},
         "factors": {f.label: [level.label for level in f.levels] for f in spec.arms_differ_in},
         "reference": _reference(design),
-        "arms": [_arm(design, arm) for arm in design.arms],
+        "arms": [_arm(design, arm) for arm in design.trained_arms],
         "contrasts": contrasts(design),
         "confounds": [asdict(one) for one in find(design)],
         "controls": _controls(design),
@@ -34,6 +37,7 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
         "overlap": _overlap(design),
         "engine": f"{design.engine.name} {design.engine.version} on {design.engine.device}",
         "command": command,
+        "tuning": _tuning(design),
     }
 
 
@@ -109,6 +113,15 @@ def _settings(arm: Arm) -> dict[str, Any]:
     return values
 
 
+def _tuning(design: Design) -> dict[str, Any] | None:
+    """Return what was tuned, by which study, and the names of the alternatives."""
+    if not (design.spec.tune and design.tuning):
+        return None
+    parameters = design.spec.tune.model_dump(mode="json")["parameters"]
+    alternatives = list(design.alternatives)
+    return {"study": design.tuning, "parameters": parameters, "alternatives": alternatives}
+
+
 def _controls(design: Design) -> dict[str, str]:
     """Return the settings that all arms share, as text; what does not apply is left out."""
     all_settings = [_settings(arm) for arm in design.arms]
@@ -118,7 +131,8 @@ def _controls(design: Design) -> dict[str, str]:
         if all(other[path] == value for other in all_settings) and value is not None
     }
     nowhere = set.intersection(*(set(inapplicable(arm.config)) for arm in design.arms))
-    return {path: show(v) for path, v in shared.items() if path not in nowhere | {"data.source"}}
+    nowhere |= {"data.source", *(design.spec.tune.parameters if design.spec.tune else ())}
+    return {path: show(value) for path, value in shared.items() if path not in nowhere}
 
 
 def _data(design: Design) -> dict[str, str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from paribus.data import Dataset
 from paribus.errors import SpecError
@@ -58,7 +59,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Design:
-    """A study laid out: arms × blocks."""
+    """A study laid out: arms × blocks.
+
+    Where parameters are tuned, `arms` have the chosen values, `alternatives` are the same arms with
+    other ones, and `tuning` is the key of the study that they were chosen by.
+    """
 
     spec: Spec
     dataset: Dataset
@@ -66,14 +71,22 @@ class Design:
     outcome: Outcome
     arms: tuple[Arm, ...]
     sizes: tuple[Sizes, ...]  # of the split of each block
+    first_block: int = 0
+    alternatives: Mapping[str, tuple[Arm, ...]] = field(default_factory=dict)
+    tuning: str = ""
+
+    @cached_property
+    def trained_arms(self) -> tuple[Arm, ...]:
+        """All arms that have runs: those that are judged, then those of each alternative."""
+        return sum(self.alternatives.values(), self.arms)
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
         """All runs, block by block, so that the arms of a block stand together."""
-        stems = [self._stem(arm) for arm in self.arms]
+        stems = [self._stem(arm) for arm in self.trained_arms]
         return tuple(
             Run(hashlib.sha256(f"{stem}|{block}".encode()).hexdigest()[:32], arm, block)
-            for block in range(self.spec.blocks)
+            for block in range(self.first_block, self.first_block + self.spec.blocks)
             for arm, stem in enumerate(stems)
         )
 
@@ -83,7 +96,7 @@ class Design:
 
     def arm_of(self, run_key: str) -> Arm:
         """Return the arm of a run (the last of several arms that are the same run)."""
-        return self.arms[self._arm_by_run[run_key]]
+        return self.trained_arms[self._arm_by_run[run_key]]
 
     @cached_property
     def key(self) -> str:
@@ -103,8 +116,13 @@ class Design:
         return _canonical([config, self.spec.seed, engine])
 
 
-def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
-    """Lay out a study on its data; SpecError with every arm that cannot be trained or judged."""
+def design(
+    spec: Spec, dataset: Dataset, engine: EngineId, tuned: Sequence[Mapping[str, Any]] = ()
+) -> Design:
+    """Lay out a study on its data; SpecError with every arm that cannot be trained or judged.
+
+    `tuned` holds, for each arm in order, values of its own: dotted path -> value.
+    """
     problems = list(unfit_subsample(dataset, spec.data))
     if problems:
         whole = spec.data.model_copy(update={"subsample": None})
@@ -116,7 +134,7 @@ def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
         "validation": sorted({one.validation for one in sizes}),
         "test": sorted({one.test for one in sizes}),
     }
-    for levels in _combinations(spec.arms_differ_in):
+    for index, levels in enumerate(_combinations(spec.arms_differ_in)):
         name = _arm_name(spec.arms_differ_in, levels)
         values = spec.settings()
         for factor in spec.arms_differ_in:
@@ -124,6 +142,8 @@ def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
             assert level is not None
             for path, value in level.settings.items():
                 put(values, path, value)
+        for path, value in tuned[index].items() if tuned else ():
+            put(values, path, value)
         written = Config.model_validate(values)
         config = _resolved(written, dataset)
         prefix = f"arm {name}: " if spec.arms_differ_in else ""
@@ -141,6 +161,7 @@ def design(spec: Spec, dataset: Dataset, engine: EngineId) -> Design:
         problems += [prefix + text for text in found]
     outcome = OUTCOMES[spec.outcome or _default_outcome(dataset)]
     problems += _outcome_conflicts(spec, outcome, dataset)
+    problems += _idle_parameters(spec, arms)
     if problems:
         raise SpecError(problems)
     return Design(spec, dataset, engine, outcome, tuple(arms), sizes)
@@ -242,6 +263,24 @@ def _batch_norm_conflicts(config: Config, net: AnyNetwork, part: str, rows: int)
 
 def _default_outcome(dataset: Dataset) -> str:
     return "test_accuracy" if dataset.task == "classification" else "test_rmse"
+
+
+def _idle_parameters(spec: Spec, arms: Sequence[Arm]) -> Iterator[str]:
+    """Say which tuned parameters do nothing in an arm, for which the budget would be a sham."""
+    for path in spec.tune.parameters if spec.tune else ():
+        idle = [arm.name for arm in arms if _idle(path, arm.config)]
+        if idle:
+            yield (
+                f"tune.parameters.{path} does nothing for {', '.join(idle)}: tune what applies to "
+                f"every arm{spec.where('tune', 'parameters', path)}"
+            )
+
+
+def _idle(path: str, config: Config) -> bool:
+    adam = config.train.optimizer in ("adam", "adamw")
+    if path in ("train.momentum", "train.nesterov") and adam:
+        return True
+    return ".".join(path.split(".")[:2]) in inapplicable(config)
 
 
 def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterator[str]:

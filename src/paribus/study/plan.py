@@ -45,7 +45,8 @@ class Plan:
     """A study laid out on this machine.
 
     `runs` are those up to the next look, `stacks` holds the tasks among them that are still to be
-    trained; `seconds` and `bytes` estimate what these take, all workers together.
+    trained; `seconds` and `bytes` estimate what these take, all workers together. Until the
+    `tuning` is finished, values it has not chosen yet have stand-ins among the candidates.
     """
 
     design: Design
@@ -56,12 +57,14 @@ class Plan:
     finished: int
     seconds: float
     bytes: float
+    tuning: Plan | None = None  # of the candidates, which are trained before
 
     def __repr__(self) -> str:
         names = ", ".join(one.name for one in self.confounds if not one.accepted)
         return (
             f"Plan({self.to_train} of {len(self.runs)} runs to train in {len(self.stacks)} "
             f"stacks on {self.workers} workers, about {self.seconds:.0f} s"
+            f"{f', after {self.tuning.to_train} that tune' if self.tuning else ''}"
             f"{f'; may be confounded: {names}' if names else ''})"
         )
 
@@ -69,6 +72,11 @@ class Plan:
     def confounds(self) -> tuple[Confound, ...]:
         """What may confound the study, what it accepts included."""
         return find(self.design)
+
+    @property
+    def parts(self) -> tuple[Plan, ...]:
+        """What is trained, in order: the tuning, where there is one, and the study itself."""
+        return (self.tuning, self) if self.tuning else (self,)
 
     @property
     def to_train(self) -> int:
@@ -88,7 +96,7 @@ def plan(
     tasks = _tasks(design, runs, finished)
     groups: dict[Hashable, list[Task]] = defaultdict(list)
     for task in tasks:
-        groups[_signature(task, design.sizes[task.block])].append(task)
+        groups[_signature(task, design.sizes[task.block - design.first_block])].append(task)
     on_cpu = design.engine.device == "cpu"
     dataset_bytes = design.dataset.features.nbytes * (1 if design.dataset.kind == "image" else 2)
     free = _free_memory(design.engine.device) * MEMORY_SHARE
@@ -114,7 +122,7 @@ def plan(
         size = -(-len(members) // parts)  # even stacks
         cut = [members[i : i + size] for i in range(0, len(members), size)]
         stacks += cut
-        rows = design.sizes[first.block]
+        rows = design.sizes[first.block - design.first_block]
         flops = _flops(first, rows)
         described.append(Group(_label(first), len(members), size, flops, alone))
         seconds += sum(_seconds(part, flops, rows) for part in cut)
@@ -136,7 +144,7 @@ def _tasks(design: Design, runs: Sequence[Run], finished: Collection[str]) -> li
     tasks = {}
     for run in runs:
         if run.key not in finished:
-            arm = design.arms[run.arm]
+            arm = design.trained_arms[run.arm]
             tasks[run.key] = Task(run.key, arm.config, arm.network, design.spec.seed, run.block)
     return list(tasks.values())
 

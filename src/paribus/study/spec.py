@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from paribus.errors import SpecError, nearest
 from paribus.stats.sequential import looks
+from paribus.study.candidates import Range, Tune
 from paribus.study.config import Config, Number, Text, Whole
 from paribus.study.factors import Factor, level_label, read_factor
 from paribus.study.outcomes import OUTCOMES
@@ -86,13 +87,14 @@ class Spec(Config):
     contrasts: Literal["baseline", "pairs"] = Field(
         "baseline", description="compare arms with their baseline, or all pairs"
     )
+    tune: Tune | None = Field(None, description="settings that are chosen for each arm by itself")
     accept: list[ConfoundName] = Field([], description="confounds that are meant, by their names")
     presets: dict[str, dict[str, Any]] = Field(
         {}, description="settings for particular data sets: name -> {dotted path: value}"
     )
 
     _factors: tuple[Factor, ...] = PrivateAttr(())
-    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _source: Source = PrivateAttr(default_factory=lambda: Source({}, "Study(...)"))
 
     @property
     def arms_differ_in(self) -> tuple[Factor, ...]:
@@ -124,8 +126,18 @@ class Spec(Config):
 
     def to_yaml(self) -> str:
         """Return the specification as written, with presets and overrides applied."""
-        written = {k: v for k, v in self._written.items() if k != "presets"}
+        written = {k: v for k, v in self._source.values.items() if k != "presets"}
         return yaml.safe_dump(plain(written), sort_keys=False, allow_unicode=True, width=90)
+
+    def where(self, *path: str | int) -> str:
+        """Return where a setting was written: ' in study.yaml, line 7'."""
+        return self._source.where(path)
+
+    def with_factor(self, factor: Factor, **changes: Any) -> Spec:
+        """Return the study with one more factor, its last, and other settings, unchecked."""
+        changed = self.model_copy(update=changes)
+        changed._factors = (*self._factors, factor)
+        return changed
 
 
 def builtin_names() -> list[str]:
@@ -181,7 +193,7 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
     for path, value in overrides.items():
         source.set(path, value)
     _write_out(source.values)
-    known = [*known_paths(Spec), *Config.model_fields]
+    known = [*known_paths(Spec), *known_paths(Tune, "tune."), *Config.model_fields]
 
     def report(text: str) -> None:
         line = text.rpartition(", line ")[2]
@@ -197,11 +209,12 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
     _check_overrides(overrides, factors, report)
     _check_judgement(source, factors, report)
     _check_split(source, report)
+    _check_tuning(source, factors, report)
     if problems or spec is None:
         in_order = sorted(problems, key=lambda problem: problem[0])
         raise SpecError(list(dict.fromkeys(text for _, text in in_order)))
     spec._factors = tuple(factors)
-    spec._written = source.values
+    spec._source = source
     return spec
 
 
@@ -240,8 +253,6 @@ def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor
     if not isinstance(written, dict):
         return []
     settings = known_paths(Config)
-    base = {key: source.values[key] for key in Config.model_fields if key in source.values}
-    already = _config_problems(base)
     factors: list[Factor] = []
     owner: dict[str, str] = {}
     for key, levels in written.items():
@@ -275,11 +286,8 @@ def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor
                     continue
                 if owner.setdefault(path, key) != key:
                     report(f"factors.{key} sets {path}, as {owner[path]} does already{place}")
-                trial = copy.deepcopy(base)
-                put(trial, path, value)
-                for loc, one in _config_problems(trial).items():
-                    if loc not in already or ".".join(map(str, loc)).startswith(path):
-                        report(f"factors: {sentence(one, settings, source, (*at, path))}")
+                for one in _trial_problems(source, path, value):
+                    report(f"factors: {sentence(one, settings, source, (*at, path))}")
     labels = [factor.label for factor in factors]
     return [Factor(f.key, f.key, f.levels) if labels.count(f.label) > 1 else f for f in factors]
 
@@ -294,6 +302,19 @@ def _config_problems(values: dict[str, Any]) -> dict[KeyPath, Any]:
     except ValidationError as error:
         return {one["loc"]: one for one in _plainest(error)}
     return {}
+
+
+def _trial_problems(source: Source, path: str, value: Any) -> list[Any]:
+    """Return what becomes wrong with the controls where one setting has another value."""
+    base = {key: source.values[key] for key in Config.model_fields if key in source.values}
+    already = _config_problems(base)
+    trial = copy.deepcopy(base)
+    put(trial, path, value)
+    return [
+        one
+        for loc, one in _config_problems(trial).items()
+        if loc not in already or ".".join(map(str, loc)).startswith(path)
+    ]
 
 
 def _check_overrides(
@@ -380,6 +401,69 @@ def _check_split(source: Source, report: Callable[[str], None]) -> None:
                 f"splits share rows, and no levels are known for several looks at such seeds"
                 f"{source.where((key,))}"
             )
+
+
+def _check_tuning(source: Source, factors: Sequence[Factor], report: Callable[[str], None]) -> None:
+    """Check that there are rows to choose on, and that what is tuned can be, by every value."""
+    tune = source.values.get("tune")
+    if not isinstance(tune, dict):
+        return
+    data = source.values.get("data", {})
+    if isinstance(data, dict) and not data.get("validation"):
+        place = source.where(("data", "validation") if "validation" in data else ("tune",))
+        report(
+            "tune needs data.validation above 0: rows to choose on that are neither trained on "
+            f"nor tested, 0.2 say{place}"
+        )
+    if isinstance(data, dict) and data.get("split", "fixed") in ("resampled", "kfold"):
+        report(
+            f"tune needs data.split fixed (got {data['split']}): else the rows that it chooses by "
+            f"are test rows of other seeds{source.where(('data', 'split'))}"
+        )
+    judged = source.values.get("outcome")
+    if isinstance(judged, str) and judged.startswith("validation_"):
+        report(
+            f"outcome {judged} is measured on the rows that tune chooses by: use "
+            f"{judged.replace('validation', 'test', 1)}{source.where(('outcome',))}"
+        )
+    outcome = tune.get("outcome")
+    choosing = [name for name in OUTCOMES if name.startswith("validation_")]
+    if isinstance(outcome, str) and outcome not in choosing:
+        report(
+            "tune.outcome must be measured on validation rows, as validation_accuracy is "
+            f"(got {outcome}){source.where(('tune', 'outcome'))}"
+        )
+    parameters = tune.get("parameters")
+    settings = known_paths(Config)
+    for path, values in parameters.items() if isinstance(parameters, dict) else ():
+        at: KeyPath = ("tune", "parameters", path)
+        name, place = f"tune.parameters.{path}", source.where(at)
+        owner = next((f for f in factors for level in f.levels if path in level.settings), None)
+        if not _is_setting(path, settings):
+            report(f"{name}: there is no such setting{nearest(path, settings)}{place}")
+        elif path.startswith("data.") and path != "data.scaling":
+            report(f"{name} cannot be tuned, because all arms of a block share their rows{place}")
+        elif owner is not None:
+            report(
+                f"{name} is what the factor {owner.key} sets: leave it out here, or there{place}"
+            )
+        else:
+            for value in _tried(values):
+                for one in _trial_problems(source, path, value):
+                    if one["type"] in ("int_type", "int_from_float") and isinstance(values, dict):
+                        report(f"{name} takes whole numbers: add whole: true{place}")
+                    else:
+                        report(f"tune: {sentence(one, settings, source, at)}")
+
+
+def _tried(values: Any) -> Sequence[Any]:
+    """Return the values of a parameter that are tried on the controls: the ends of a range."""
+    if not isinstance(values, dict):
+        return values if isinstance(values, list) else ()
+    try:
+        return Range.model_validate(values).ends
+    except ValidationError:
+        return ()
 
 
 def _factor_named(factors: Sequence[Factor], name: str) -> Factor | None:
