@@ -23,14 +23,21 @@ import numpy as np
 
 from paribus import Study
 from paribus.environment import cpu_model
-from paribus.stats.power import detectable, power, seeds_for_equivalence, seeds_needed
+from paribus.stats.power import (
+    detectable,
+    equivalence_power,
+    power,
+    seeds_for_equivalence,
+    seeds_needed,
+)
 from paribus.stats.sequential import looks
 from paribus.stats.verdicts import Judged, Looks, judge, judge_in_looks
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
 BEGIN, END = "<!-- calibration: begin -->", "<!-- calibration: end -->"
 ARMS = 3  # beside the baseline
-MARGIN = 3.0  # in standard deviations of an arm's outcome
+MARGIN = 3.0  # in units of the outcomes
+MARGIN_IN_LOOKS = 1.0  # where looks would find the larger at once, and never ask for equivalence
 CHUNK = 1000
 MOST = 30
 
@@ -100,14 +107,15 @@ def simulate(task: tuple[str, str, int, int, np.ndarray]) -> tuple[str, str, Tal
     design, draw = DESIGNS[design_name], distributions(pool)[name]
     rng = np.random.default_rng(np.random.SeedSequence([seed, len(name), len(design_name)]))
     tally = Tally(studies=count)
-    shift = np.array([0.0] + [MARGIN] * ARMS)
+    margin = MARGIN if len(design.seeds) == 1 else MARGIN_IN_LOOKS
+    shift = np.array([0.0] + [margin] * ARMS)
     for _ in range(count):
         outcomes = draw(rng, design.seeds[-1])
         none = judged(outcomes, design, None)
         tally.false_difference += any(one.verdict in ("better", "worse") for one in none)
         tally.intervals += ARMS
         tally.covering += sum(one.paired.low <= 0 <= one.paired.high for one in none)
-        edge = judged(outcomes + shift, design, MARGIN)
+        edge = judged(outcomes + shift, design, margin)
         tally.false_equivalence += any(one.verdict == "equivalent" for one in edge)
     return name, design_name, tally
 
@@ -132,8 +140,14 @@ def powers(studies: int) -> list[str]:
             (f"seeds for a difference of {size:g} sd", n, planned, share(n, size, None, "better"))
         )
         n = seeds_for_equivalence(1, size, 0.05) or 0
+        planned = equivalence_power(n, 1, size, 0.05)
         rows.append(
-            (f"seeds for equivalence within {size:g} sd", n, 0.8, share(n, 0, size, "equivalent"))
+            (
+                f"seeds for equivalence within {size:g} sd",
+                n,
+                planned,
+                share(n, 0, size, "equivalent"),
+            )
         )
     return [
         f"| {what} | {n} | {p:.1%} | {got:.1%} |".replace("%", " %") for what, n, p, got in rows
