@@ -169,7 +169,9 @@ def test_plan_foresees_what_the_seeds_can_show(ran: Path, tmp_path: Path) -> Non
     guessed = paribus(tmp_path, "plan", "dropout.yaml", "--sd", "0.01", "--json")
     (spread,) = json.loads(guessed.stdout)["prospect"]["spreads"]
     assert spread["sd"] == 0.01
-    assert "--sd must be more than 0" in refused(tmp_path, "plan", "dropout.yaml", "--sd", "-1")
+    assert "--sd must be a number above 0" in refused(
+        tmp_path, "plan", "dropout.yaml", "--sd", "-1"
+    )
 
 
 def test_more_seeds_are_added_until_everything_is_decided(tmp_path: Path) -> None:
@@ -188,6 +190,26 @@ def test_more_seeds_are_added_until_everything_is_decided(tmp_path: Path) -> Non
     assert "--set 'extends=[6]'" in record["command"]
     shown = json.loads(paribus(tmp_path, "show", "units", "--json").stdout)
     assert shown["answer"] == record["answer"]
+
+
+def test_a_pilot_gets_the_seeds_of_a_verdict_and_has_spent_nothing(tmp_path: Path) -> None:
+    (tmp_path / "dropout.yaml").write_text(STUDY.replace("seeds: 6", "seeds: 3"))
+    paribus(tmp_path, "run", "dropout.yaml", "--no-report")
+    done = paribus(tmp_path, "run", "dropout.yaml", "--no-report", "--more", "--json")
+    record = json.loads(done.stdout)
+    assert record["seeds"] == 6
+    assert record["looks"] is None
+    assert "What is open gets 6 seeds in all." in done.stderr
+
+
+def test_more_seeds_for_what_they_cannot_decide_are_refused(tmp_path: Path) -> None:
+    """Two names for the same settings: differences without spread."""
+    study = STUDY.replace("model.dropout: [0, 0.5]", "arm: {a: {model.dropout: 0}, b: {}}")
+    (tmp_path / "same.yaml").write_text(study.replace("margin: 0.02\n", ""))
+    paribus(tmp_path, "run", "same.yaml", "--no-report")
+    done = paribus(tmp_path, "run", "same.yaml", "--more")
+    assert done.returncode == 2
+    assert "how many more seeds would decide it is not known" in done.stderr
 
 
 def test_seeds_auto_tells_its_looks(tmp_path: Path) -> None:

@@ -75,11 +75,11 @@ def found_in(
     arms: Sequence[ArmSummary],
     factors: Mapping[str, Sequence[str]],
     curves: pd.DataFrame = NO_CURVES,
-    target: float | None = None,
+    reach: float | None = None,
 ) -> tuple[Evidence, str]:
     reference = {factor: levels[0] for factor, levels in factors.items()}
-    found = evidence(arms, factors, reference, ACCURACY, 0.01, target, curves)
-    return found, " ".join(remarks(found, ACCURACY, 0.01, target))
+    found = evidence(arms, factors, reference, ACCURACY, 0.01, reach, curves)
+    return found, " ".join(remarks(found, ACCURACY, 0.01, reach))
 
 
 def gains_with_sgd(optimizer: str, norm: str) -> float:
@@ -107,7 +107,7 @@ def test_an_interaction_is_told_by_what_a_factor_makes_at_each_level_of_the_othe
 
 def test_no_interaction_is_not_said_to_be_shown_absent() -> None:
     _, words = found_in(arms_of(NORM, lambda optimizer, norm: 0.7 + 0.1 * (norm == "yes")), NORM)
-    assert "Batch norm, averaged over all else: yes +10." in words
+    assert "Batch norm, averaged over all else, against no: yes +10." in words
     assert "depends on batch norm is not shown" in words
     assert "not to say that it does not" in words
 
@@ -123,7 +123,7 @@ def test_arms_are_compared_in_the_seeds_that_all_of_them_finished() -> None:
 def test_too_few_seeds_show_nothing(lost: int) -> None:
     arms = arms_of(NORM, gains_with_sgd, lost=lambda levels, block: block < lost)
     found, words = found_in(arms, NORM)
-    assert found == Evidence(10 - lost)
+    assert found == Evidence(10 - lost, 4)
     assert not words
 
 
@@ -162,7 +162,7 @@ def test_overfitting_is_told_of_the_arm_whose_loss_turns() -> None:
     def loss(name: str, epochs: np.ndarray) -> np.ndarray:
         return 1 / epochs + (0.05 * np.maximum(epochs - 4, 0) if name == "no" else 0)
 
-    found, words = found_in(arms, names, curves_of(arms, loss), target=0.85)
+    found, words = found_in(arms, names, curves_of(arms, loss), reach=0.85)
     turned, fell = found.learning
     assert (turned.turn, fell.turn) == (4, 10)
     assert turned.p_rise < 0.05 < fell.p_rise
@@ -180,3 +180,14 @@ def test_runs_that_diverged_are_left_out_of_the_curves() -> None:
     curves = curves_of(arms, lambda name, epochs: 1 / epochs)
     found, _ = found_in(arms, names, curves)
     assert not found.learning  # four seeds are too few
+
+
+def test_a_value_that_most_seeds_never_reach_is_never_reached() -> None:
+    names = {"dropout": ("no", "yes")}
+    arms = arms_of(names, lambda name: 0.8)
+    curves = curves_of(arms, lambda name, epochs: 1 / epochs)
+    lucky = (curves["block"] < 3) & (curves["metric"] == "test_accuracy")
+    curves.loc[lucky, "value"] = 0.99
+    found, words = found_in(arms, names, curves, reach=0.95)
+    assert all(math.isinf(one.epochs_to_reach) for one in found.learning)
+    assert "no never (in 3 of 10 seeds)" in words

@@ -66,6 +66,7 @@ def test_a_guess_stands_for_every_contrast() -> None:
     assert prospect({**CONTENT, "margin": None}, [], guess=0.05).spreads[0].seeds is None
 
 
-def test_a_guess_must_be_above_zero() -> None:
-    with pytest.raises(InputError, match=r"--sd must be more than 0 \(got 0\)"):
-        prospect(CONTENT, [], guess=0)
+@pytest.mark.parametrize("guess", [0, math.inf, math.nan])
+def test_a_guess_must_be_above_zero(guess: float) -> None:
+    with pytest.raises(InputError, match="--sd must be a number above 0"):
+        prospect(CONTENT, [], guess=guess)

@@ -20,6 +20,7 @@ from paribus.engines.base import Record
 from paribus.findings import Analysis
 from paribus.run import Settings, lay_out, make_plan, run_study
 from paribus.store.store import Store
+from paribus.study.declaration import declaration
 from paribus.study.spec import from_values
 
 SMALL = {
@@ -434,3 +435,26 @@ def test_an_extended_study_keeps_what_was_decided(tmp_path: Path) -> None:
     assert more["rmsprop"].looks[1].level == pytest.approx(0.0125)
     assert [arm.asked for arm in analysis.arms] == [6, 12, 12]
     assert "keeps each kind of false claim at 6.25 %" in " ".join(analysis.notes)
+
+
+def test_the_best_arm_may_be_one_that_was_decided_early(tmp_path: Path) -> None:
+    values = {**OPEN_ENDED, "margin": 1e-9, "factors": {"train.learning_rate": [1e-6, 2e-6, 0.02]}}
+    values["baseline"] = {"train.learning_rate": 1e-6}
+    analysis = run(tmp_path, values)
+    slow, _, fast = analysis.arms
+    assert fast.asked <= slow.asked
+    assert analysis.answer.endswith(f"The best mean test loss: {fast.name}, {fast.mean:.4f}.")
+
+
+def test_a_study_that_is_decided_earlier_after_all_is_finished(tmp_path: Path) -> None:
+    """A run that failed is tried again, and may decide what had gone on to the next look."""
+    clear = {**OPEN_ENDED, "margin": 5}
+    spec = from_values(clear)
+    settings = Settings(tmp_path / "store.sqlite", workers=1)
+    design = lay_out(spec, load(spec.data.source), settings)
+    with Store(settings.store, create=True) as store:
+        later = [(run.block, run.arm, run.key) for run in design.runs if run.block < 9]
+        store.add_study(design.key, spec.name, spec.question, declaration(design, ""), later)
+    analysis = run(tmp_path, clear)
+    assert all(arm.asked == 6 and not arm.missing for arm in analysis.arms)
+    assert not analysis.answer.startswith("Not finished")

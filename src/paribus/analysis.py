@@ -16,7 +16,7 @@ from paribus.findings import Analysis, ArmSummary, Contrast, Evidence, Tuning
 from paribus.remarks import remarks
 from paribus.sensitivity import Arms, Contrasts, lost, tuning
 from paribus.stats.paired import mean_interval
-from paribus.stats.verdicts import Looks, judge, judge_in_looks
+from paribus.stats.verdicts import Judged, Looks, judge, judge_in_looks
 from paribus.store.store import Store, StoredRun, StoredStudy
 from paribus.study.confounds import Confound
 from paribus.study.outcomes import OUTCOMES, Outcome
@@ -32,19 +32,22 @@ def analyse(store: Store, name: str) -> Analysis:
     rows, resolution = _tested(content, outcome)
     seeds = max(arm.asked for arm in arms)
     several = looks if len(looks.seeds) > 1 else None
+    trained = [arm for own in (arms, *others) for arm in own]
     curves = curve_table(store, study)
     factors = {label: tuple(levels) for label, levels in content["factors"].items()}
     tuned = None
     if content.get("tuning"):
         tuned = _tuning(store, study, arms, contrasts, others, theirs)
     # A study that an older version declared has none of these.
-    target = content.get("target")
+    reach = content.get("reach")
     reference = content.get("reference") or {f: levels[0] for f, levels in factors.items()}
     # Tests of seeds that share rows through their splits are corrected for contrasts alone.
+    # A search for values to tune by asks no question.
+    shown = testable_margin(content)
     found = (
         Evidence(0)
-        if overlap
-        else evidence(arms, factors, reference, outcome, margin, target, curves)
+        if overlap or content.get("search")
+        else evidence(arms, factors, reference, outcome, shown, reach, curves)
     )
     confounds = tuple(Confound(**one) for one in content.get("confounds", ()))
     return Analysis(
@@ -52,7 +55,7 @@ def analyse(store: Store, name: str) -> Analysis:
         question=study.row.question,
         answer=answer(contrasts, arms, outcome, margin),
         notes=(
-            *notes(contrasts, arms, outcome, margin, seeds, several, rows, overlap),
+            *notes(contrasts, arms, outcome, margin, seeds, several, rows, overlap, trained),
             *_cautions(study, confounds, outcome, margin, resolution, rows),
             *(lost(tuned) if tuned else ()),
         ),
@@ -64,7 +67,7 @@ def analyse(store: Store, name: str) -> Analysis:
         arms=arms,
         contrasts=contrasts,
         evidence=found,
-        remarks=remarks(found, outcome, margin, target),
+        remarks=remarks(found, outcome, shown, reach),
         confounds=confounds,
         curves=curves,
         controls=content["controls"],
@@ -172,16 +175,22 @@ def undecided(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> set[int]
 
 def paired_differences(
     content: Mapping[str, Any], runs: Sequence[StoredRun]
-) -> list[Mapping[int, float]]:
+) -> list[dict[int, float]]:
     """Return for every contrast what its arm has over its baseline, by seed."""
-    _, (contrasts, *_) = _judged(content, runs)
-    return [one.differences for one in contrasts]
+    arms, _ = _summaries(content, runs)
+    return [_differences(arms[one["arm"]], arms[one["baseline"]]) for one in content["contrasts"]]
 
 
-def seeds_needed(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> int | None:
-    """Return the seeds that would probably decide every contrast; None where none is open."""
+def open_contrasts(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> list[Contrast]:
+    """Return the contrasts that more seeds might decide."""
     _, (contrasts, *_) = _judged(content, runs)
-    return max((one.seeds_needed for one in contrasts if one.seeds_needed), default=None)
+    return [one for one in contrasts if one.verdict in ("inconclusive", "pilot")]
+
+
+def testable_margin(content: Mapping[str, Any]) -> float | None:
+    """Return the margin, or None where it is less than one row: too little to be shown."""
+    margin, (_, resolution) = content["margin"], _tested(content, OUTCOMES[content["outcome"]])
+    return margin if margin is not None and margin >= resolution else None
 
 
 def _judged(
@@ -196,8 +205,9 @@ def _judged(
     count = len(arms) // (1 + len(tuned["alternatives"]) if tuned else 1)
     starts = range(0, len(arms), count)
     sets = [arms[i : i + count] for i in starts]
+    # An alternative gets no looks of its own: it is judged once, by all its runs.
     return sets, [
-        _contrasts(content, own, settled[i : i + count])
+        _contrasts(content, own, settled[i : i + count], _looks(content) if i == 0 else None)
         for i, own in zip(starts, sets, strict=True)
     ]
 
@@ -238,18 +248,17 @@ def _tested(content: Mapping[str, Any], outcome: Outcome) -> tuple[int, float]:
 
 
 def _contrasts(
-    content: Mapping[str, Any], arms: Sequence[ArmSummary], settled: Sequence[set[int]]
+    content: Mapping[str, Any],
+    arms: Sequence[ArmSummary],
+    settled: Sequence[set[int]],
+    looks: Looks | None,
 ) -> tuple[Contrast, ...]:
-    outcome, margin = OUTCOMES[content["outcome"]], content["margin"]
-    asked, looks = content["contrasts"], _looks(content)
+    """Judge what the arms have over their baselines, look by look or once."""
+    outcome, margin, asked = OUTCOMES[content["outcome"]], content["margin"], content["contrasts"]
     _, resolution = _tested(content, outcome)
-    differences = []
-    for one in asked:
-        arm, baseline = arms[one["arm"]].values, arms[one["baseline"]].values
-        shared = sorted(arm.keys() & baseline.keys())
-        differences.append({block: arm[block] - baseline[block] for block in shared})
+    differences = [_differences(arms[one["arm"]], arms[one["baseline"]]) for one in asked]
     better = outcome.higher_is_better
-    if len(looks.seeds) == 1:
+    if looks is None or len(looks.seeds) == 1:
         values = [np.array(list(d.values())) for d in differences]
         judged = judge(values, margin, better, resolution, _overlap(content))
     else:
@@ -257,34 +266,48 @@ def _contrasts(
         taken = [sum(blocks >= set(range(n)) for n in looks.seeds) for blocks in complete]
         judged = judge_in_looks(differences, taken, looks, margin, better, resolution)
     return tuple(
-        Contrast(
-            arm=arms[one["arm"]].name,
-            baseline=arms[one["baseline"]].name,
-            varies=one["varies"],
-            condition=one["condition"],
-            n=found.paired.n,
-            differences=d,
-            difference=found.paired.difference,
-            low=found.paired.low,
-            high=found.paired.high,
-            confidence=found.confidence,
-            effect_size=found.paired.effect_size,
-            superiority=(
-                found.paired.superiority
-                if outcome.higher_is_better
-                else 1 - found.paired.superiority
-            ),
-            p=found.paired.p,
-            p_sign_flip=found.paired.p_sign_flip,
-            p_adjusted=found.p_adjusted,
-            p_equivalence=found.p_equivalence,
-            verdict=found.verdict,
-            seeds_needed=found.seeds_needed,
-            asked=found.looks[-1].seeds if found.looks else looks.seeds[0],
-            looks=found.looks,
-        )
+        _contrast(one, arms[one["arm"]], arms[one["baseline"]], d, found, better)
         for one, d, found in zip(asked, differences, judged, strict=True)
     )
+
+
+def _contrast(
+    asked: Mapping[str, Any],
+    arm: ArmSummary,
+    baseline: ArmSummary,
+    differences: Mapping[int, float],
+    found: Judged,
+    higher_is_better: bool,
+) -> Contrast:
+    superiority = found.paired.superiority
+    seeds = found.looks[-1].seeds if found.looks else max(arm.asked, baseline.asked)
+    return Contrast(
+        arm=arm.name,
+        baseline=baseline.name,
+        varies=asked["varies"],
+        condition=asked["condition"],
+        n=found.paired.n,
+        differences=differences,
+        difference=found.paired.difference,
+        low=found.paired.low,
+        high=found.paired.high,
+        confidence=found.confidence,
+        effect_size=found.paired.effect_size,
+        superiority=superiority if higher_is_better else 1 - superiority,
+        p=found.paired.p,
+        p_sign_flip=found.paired.p_sign_flip,
+        p_adjusted=found.p_adjusted,
+        p_equivalence=found.p_equivalence,
+        verdict=found.verdict,
+        seeds_needed=found.seeds_needed and max(found.seeds_needed, seeds + 1),
+        asked=seeds,
+        looks=found.looks,
+    )
+
+
+def _differences(arm: ArmSummary, baseline: ArmSummary) -> dict[int, float]:
+    shared = sorted(arm.values.keys() & baseline.values.keys())
+    return {block: arm.values[block] - baseline.values[block] for block in shared}
 
 
 def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -128,9 +129,15 @@ def _best(arms: Sequence[ArmSummary], outcome: Outcome) -> str:
     if not finished:
         return "No answer: no run has finished."
     # A mean over the seeds that happened to survive is no match for one over all of them.
-    most = max(len(arm.values) for arm in finished)
-    finished = [arm for arm in finished if len(arm.values) == most]
-    best = (max if outcome.higher_is_better else min)(finished, key=lambda arm: arm.mean)
+    fewest_lost = min(arm.diverged + arm.failed for arm in finished)
+    finished = [arm for arm in finished if arm.diverged + arm.failed == fewest_lost]
+    # Arms that were decided early have fewer seeds: compare them where all have values.
+    shared = set.intersection(*(set(arm.values) for arm in finished))
+
+    def merit(arm: ArmSummary) -> float:
+        return math.fsum(arm.values[b] for b in shared) / len(shared) if shared else arm.mean
+
+    best = (max if outcome.higher_is_better else min)(finished, key=merit)
     level = f"{outcome.show(best.mean)}{f' {outcome.unit}' if outcome.unit else ''}"
     if len(arms) == 1:
         n = len(best.values)
@@ -147,10 +154,12 @@ def notes(
     looks: Looks | None,
     rows: int,
     overlap: float = 0.0,
+    trained: Sequence[ArmSummary] = (),
 ) -> list[str]:
     """Return how sure the answer is, what it holds for, and what went wrong.
 
-    `overlap` is above zero where every seed has a split of its own.
+    `overlap` is above zero where every seed has a split of its own; `trained` holds all arms that
+    have runs, where there are more than those that are judged.
     """
     judged = sum(one.n >= FEWEST_SEEDS for one in contrasts)
     part = outcome.name.partition("_")[0].replace("train", "training")
@@ -188,6 +197,13 @@ def notes(
             "show with 80 % chance a difference as large as the margin, or that there is none: "
             f"{how}."
         )
+    open_ones = sum(one.verdict == "inconclusive" for one in contrasts)
+    if looks and looks.planned and open_ones and not any(arm.missing for arm in arms):
+        told.append(
+            f"{open_ones} of {len(contrasts)} contrasts were not decided by max_seeds "
+            f"({looks.seeds[-1]}), and more seeds now would be more than was planned: ask again "
+            "with a larger max_seeds and another `seed`."
+        )
     hopeless = sum(
         one.verdict == "inconclusive" and one.seeds_needed is None and one.low < one.high
         for one in contrasts
@@ -198,7 +214,7 @@ def notes(
             "difference as large as the margin, or that there is none: the splits share too many "
             "rows."
         )
-    for arm in arms:
+    for arm in trained or arms:
         for count, what in ((arm.diverged, "diverged"), (arm.failed, "failed")):
             if count:
                 reasons = "; ".join(arm.reasons[:2])

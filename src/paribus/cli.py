@@ -124,16 +124,19 @@ def run(
     settings = _settings(store, workers, device, checkpoints, profile)
     overrides = _overrides(data, target, seeds, margin, set_)
     design = _design(study, overrides, data_root, settings)
-    while more and (needed := extension(design, settings)):
-        looks = list(design.spec.looks)
-        overrides |= {"seeds": needed, "extends": looks}
-        design = _design(study, overrides, data_root, settings)
-        if make_plan(design, settings).stacks:
-            break  # what is not finished goes on; what is, is extended once more
     plan = make_plan(design, settings)
+    while more:
+        added = extension(design, settings)
+        if not added:
+            screen.err.print("Every contrast is decided: no seeds are added.")
+            break
+        overrides |= added
+        design = _design(study, overrides, data_root, settings)
+        plan = make_plan(design, settings)
+        if any(part.stacks for part in plan.parts):  # else it was extended before: once more
+            screen.err.print(f"What is open gets {added['seeds']} seeds in all.")
+            break
     screen.headline(plan)
-    if more and not plan.to_train:
-        screen.err.print("Every contrast is decided: no seeds are added.")
     try:
         with screen.progress() as watch:
             spent = Profile()

@@ -43,7 +43,7 @@ def evidence(
     reference: Mapping[str, str],
     outcome: Outcome,
     margin: float | None,
-    target: float | None,
+    reach: float | None,
     curves: pd.DataFrame,
 ) -> Evidence:
     """Return all that the runs show; what too few seeds or arms cannot show is left out.
@@ -72,9 +72,9 @@ def evidence(
         )
     learning: tuple[Learning, ...] = ()
     if len(arms) <= _MOST_CURVES:
-        learning = _learning(arms, outcome, target, curves)
+        learning = _learning(arms, outcome, reach, curves)
     standings = tuple(sorted(standings, key=lambda one: one.mean_rank))
-    return Evidence(len(blocks), effects, trends, standings, learning)
+    return Evidence(len(blocks), len(arms), effects, trends, standings, learning)
 
 
 def _effects(
@@ -102,6 +102,7 @@ def _effects(
     return tuple(
         FactorEffect(
             factors=tuple(names[f] for f in effect.factors),
+            reference=tuple(reference[names[f]] for f in effect.factors),
             f=effect.f,
             df=effect.df,
             df_error=effect.df_error,
@@ -172,7 +173,7 @@ def _number(level: str) -> float:
 
 
 def _learning(
-    arms: Sequence[ArmSummary], outcome: Outcome, target: float | None, curves: pd.DataFrame
+    arms: Sequence[ArmSummary], outcome: Outcome, reach: float | None, curves: pd.DataFrame
 ) -> tuple[Learning, ...]:
     recorded = set(curves["metric"])
     tested = next((m for m in ("validation_loss", "test_loss") if m in recorded), None)
@@ -197,11 +198,11 @@ def _learning(
         train, held = (curve_statistics.falls(tables[m]) for m in ("train_loss", tested))
         turn = curve_statistics.turning_point(tables[tested])
         epochs, reached = math.nan, 0
-        if target is not None:
+        if reach is not None:
             each, reached = curve_statistics.epochs_to(
-                tables[outcome.name], target, outcome.higher_is_better
+                tables[outcome.name], reach, outcome.higher_is_better
             )
-            epochs = float(np.nanmedian(each)) if reached else math.nan
+            epochs = float(np.median(np.where(np.isnan(each), math.inf, each)))
         found.append(
             Learning(
                 arm=arm.name,
@@ -215,7 +216,7 @@ def _learning(
                 rise=turn.rise,
                 p_rise=turn.p,
                 area=float(curve_statistics.area(tables[outcome.name]).mean()),
-                epochs_to_target=epochs,
+                epochs_to_reach=epochs,
                 reached=reached,
                 seeds=len(tables[outcome.name]),
             )

@@ -51,8 +51,8 @@ class Contrast:
     superiority: float  # share of pairs in which the arm has the better outcome, ties half
     p: float  # t-test, two-sided
     p_sign_flip: float  # exact sign-flip test, two-sided; nan where seeds have their own splits
-    p_adjusted: float  # Holm over the study's contrasts
-    p_equivalence: float  # TOST against the margin, Holm-adjusted; nan without a margin
+    p_adjusted: float  # Holm over the study's contrasts; nan where there were several looks
+    p_equivalence: float  # TOST against the margin, likewise; nan without a margin
     verdict: Verdict
     seeds_needed: int | None  # where inconclusive: that would decide it with 80 % power
     asked: int  # seeds after which it was judged, pairs that are missing included
@@ -88,6 +88,7 @@ class FactorEffect:
     """A main effect or an interaction: repeated-measures analysis of variance over the seeds."""
 
     factors: tuple[str, ...]
+    reference: tuple[str, ...]  # the level of each that its others are compared with
     f: float
     df: int
     df_error: int
@@ -137,7 +138,7 @@ class Learning:
     rise: float  # of the held-out loss from there to the end
     p_rise: float  # Holm over the arms
     area: float  # mean of the outcome over the epochs
-    epochs_to_target: float  # median; nan where none is declared or reached
+    epochs_to_reach: float  # median, infinite where half never do; nan where nothing is declared
     reached: int  # seeds that reached it
     seeds: int
 
@@ -147,6 +148,7 @@ class Evidence:
     """What the runs say besides the contrasts."""
 
     seeds: int  # that all arms finished
+    arms: int = 0
     effects: tuple[FactorEffect, ...] = ()
     trends: tuple[LevelTrend, ...] = ()
     standings: tuple[Standing, ...] = ()  # the best first
@@ -174,11 +176,13 @@ class Alternative:
     arms: tuple[ArmSummary, ...]  # in the order of the study's
     contrasts: tuple[Contrast, ...]  # in the order of the study's
     holds: tuple[bool | None, ...]  # is each verdict the study's? None where one has none yet
+    same: bool = False  # whether its values are those of the study
 
     @property
     def phrase(self) -> str:
         """Where its values come from, in a sentence."""
-        return self.name if self.name == "untuned" else f"with {self.name}"
+        same = " (the same values)" if self.same else ""
+        return f"{self.name if self.name == 'untuned' else f'with {self.name}'}{same}"
 
 
 @dataclass(frozen=True)

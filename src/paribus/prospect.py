@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from paribus.analysis import paired_differences
+from paribus.analysis import paired_differences, testable_margin
 from paribus.errors import InputError
 from paribus.stats.power import (
     detectable,
     equivalence_power,
     pilot_sd_interval,
     power,
-    seeds_for_equivalence,
-    seeds_needed,
+    seeds_to_decide,
 )
 from paribus.stats.verdicts import ALPHA
 from paribus.store.store import StoredRun
@@ -59,20 +59,17 @@ def prospect(
     At least three seeds of a contrast make a pilot; `guess` stands for the spread of all contrasts
     instead. InputError for a guess that is not above zero.
     """
-    if guess is not None and not guess > 0:
-        raise InputError(f"--sd must be more than 0 (got {guess:g})")
-    asked, margin, seeds = content["contrasts"], content["margin"], content["seeds"]
+    if guess is not None and not 0 < guess < math.inf:
+        raise InputError(f"--sd must be a number above 0 (got {guess:g})")
+    asked, seeds = content["contrasts"], content["seeds"]
+    margin = testable_margin(content)
     alpha, overlap = ALPHA / max(1, len(asked)), float(content.get("overlap", 0.0))
 
     def spread(contrast: str, sd: float, pilot: int) -> Spread:
         low, high = pilot_sd_interval(sd, pilot)
-        nan, needed = float("nan"), None
+        nan, needed = math.nan, None
         if margin:
-            either = (
-                seeds_needed(sd, margin, alpha, overlap=overlap),
-                seeds_for_equivalence(sd, margin, alpha, overlap=overlap),
-            )
-            needed = max((n for n in either if n), default=None) if None not in either else None
+            needed = seeds_to_decide(sd, margin, alpha, overlap)
         return Spread(
             contrast,
             sd,

@@ -15,15 +15,15 @@ _MOST_NAMED = 4
 
 
 def remarks(
-    evidence: Evidence, outcome: Outcome, margin: float | None, target: float | None
+    evidence: Evidence, outcome: Outcome, margin: float | None, reach: float | None
 ) -> tuple[str, ...]:
     """Return one sentence or a few on each kind of evidence that there is."""
     return (
-        *(_effect(one, outcome) for one in evidence.effects),
+        *(_effect(one, outcome) for one in evidence.effects if not math.isnan(one.p_adjusted)),
         *(_trend(one, outcome, margin) for one in evidence.trends),
         *_ranked(evidence.standings),
-        *_learned(evidence.learning),
-        *_reached(evidence.learning, outcome, target),
+        *_learned(evidence.learning, evidence.arms),
+        *_reached(evidence.learning, outcome, reach),
     )
 
 
@@ -35,7 +35,10 @@ def _effect(effect: FactorEffect, outcome: Outcome) -> str:
     first, *others = effect.factors
     if not others:
         sizes = [f"{one.levels[first]} {signed(outcome, one.difference)}" for one in effect.parts]
-        text = f"{capitalised(first)}, averaged over all else: {listed(sizes)}{unit}"
+        text = (
+            f"{capitalised(first)}, averaged over all else, against {effect.reference[0]}: "
+            f"{listed(sizes)}{unit}"
+        )
         return f"{text} ({p})." if shown else f"{text}; no main effect is shown ({p})."
     if not shown:
         return (
@@ -79,9 +82,14 @@ def _ranked(standings: Sequence[Standing]) -> Iterator[str]:
         yield f"Chance to have the best mean (Bayesian bootstrap, no test): {listed(told)}."
 
 
-def _learned(learning: Sequence[Learning]) -> Iterator[str]:
+def _learned(learning: Sequence[Learning], arms: int) -> Iterator[str]:
     if not learning:
         return
+    if len(learning) < arms:
+        yield (
+            f"Only {len(learning)} of {arms} arms have six or more whole curves; of those alone "
+            "this can be said:"
+        )
     held = OUTCOMES[learning[0].held_out].label
     trained = _of(sum(one.train_slope[2] < 0 for one in learning), len(learning))
     tested = _of(sum(one.slope[2] < 0 for one in learning), len(learning))
@@ -101,15 +109,15 @@ def _learned(learning: Sequence[Learning]) -> Iterator[str]:
         yield f"No overfitting is seen: that the {held} rises from its lowest point is not shown."
 
 
-def _reached(learning: Sequence[Learning], outcome: Outcome, target: float | None) -> Iterator[str]:
-    if target is None or not learning:
+def _reached(learning: Sequence[Learning], outcome: Outcome, reach: float | None) -> Iterator[str]:
+    if reach is None or not learning:
         return
     told = []
     for one in learning:
-        when = "never" if math.isnan(one.epochs_to_target) else f"{one.epochs_to_target:g}"
+        when = "never" if math.isinf(one.epochs_to_reach) else f"{one.epochs_to_reach:g}"
         some = f" (in {one.reached} of {one.seeds} seeds)" if 0 < one.reached < one.seeds else ""
         told.append(f"{one.arm} {when}{some}")
-    goal = f"{number(outcome, target)} {outcome.unit}".rstrip()
+    goal = f"{number(outcome, reach)} {outcome.unit}".rstrip()
     yield f"Epochs until the {outcome.label} reaches {goal}, median: {listed(told)}."
 
 

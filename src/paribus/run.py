@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from paribus.analysis import analyse, seeds_needed, undecided
+from paribus.analysis import analyse, open_contrasts, undecided
 from paribus.data import Dataset
 from paribus.engines import stacked
 from paribus.engines.base import Record, Task
@@ -15,6 +16,7 @@ from paribus.errors import InputError, RunError
 from paribus.findings import Analysis
 from paribus.profile import Profile
 from paribus.prospect import Prospect, prospect
+from paribus.stats.verdicts import FEWEST_SEEDS
 from paribus.store.store import Store, StoredRun
 from paribus.study.declaration import declaration
 from paribus.study.design import Design, EngineId, Run, design
@@ -118,11 +120,11 @@ def foresee(design: Design, settings: Settings, guess: float | None = None) -> P
     return prospect(content, runs, guess)
 
 
-def extension(design: Design, settings: Settings) -> int | None:
-    """Return how many seeds the open contrasts of a finished study need; None where all is decided.
+def extension(design: Design, settings: Settings) -> dict[str, Any]:
+    """Return the settings that add the seeds which a finished study needs; none where it has all.
 
-    Raises InputError where it plans its looks by itself, where each seed has a split of its own, or
-    where it has not been run to its end.
+    Raises InputError where it plans its looks by itself, where each seed has a split of its own,
+    where it has not been run to its end, or where no number of seeds is known to decide it.
     """
     spec = design.spec
     if spec.seeds == "auto":
@@ -138,12 +140,20 @@ def extension(design: Design, settings: Settings) -> int | None:
     plan = make_plan(design, settings)
     if any(part.stacks for part in plan.parts):
         raise InputError("run the study to its end before it gets more seeds")
-    design = plan.design
-    if spec.margin is None:
-        raise InputError("more seeds need a margin, which says how small a difference matters")
     with Store(settings.store) as store:
-        planned = [(run.block, run.arm, run.key) for run in list(_rounds(design, store))[-1]]
-        return seeds_needed(declaration(design, ""), store.runs(planned))
+        planned = [(run.block, run.arm, run.key) for run in list(_rounds(plan.design, store))[-1]]
+        left = open_contrasts(declaration(plan.design, ""), store.runs(planned))
+    if not left:
+        return {}
+    if all(one.verdict == "pilot" for one in left) and spec.blocks < FEWEST_SEEDS:
+        return {"seeds": FEWEST_SEEDS}  # a pilot has spent nothing
+    needed = max((one.seeds_needed for one in left if one.seeds_needed), default=None)
+    if needed is None:
+        raise InputError(
+            "how many more seeds would decide it is not known: that takes a margin of a row or "
+            "more, and six pairs whose differences vary"
+        )
+    return {"seeds": needed, "extends": [n for n in spec.looks if n >= FEWEST_SEEDS]}
 
 
 def _rounds(design: Design, store: Store | None = None) -> Iterator[Sequence[Run]]:
@@ -219,9 +229,11 @@ def _plan_tuned(design: Design, settings: Settings) -> Plan:
     tuning = make_plan(search, _without_checkpoints(settings))
     outcomes = None
     if not tuning.to_train:
+        outcomes = [dict[int, float]() for _ in search.arms]
         with Store(settings.store) as store:
-            if any(row.key == search.key for row in store.studies()):
-                outcomes = [arm.values for arm in analyse(store, search.key).arms]
+            for run in store.runs((run.block, run.arm, run.key) for run in search.runs):
+                if run.status == "done":
+                    outcomes[run.arm][run.block] = run.metrics[search.outcome.name]
     return replace(make_plan(tuned_design(design, search, outcomes), settings), tuning=tuning)
 
 

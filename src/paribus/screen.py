@@ -209,7 +209,7 @@ def _show_cost(plan: Plan, what: str) -> None:
         out.print(f"{_count(plan.finished, 'run')}{what} in the store already.")
     if plan.to_train:
         out.print(
-            f"To train{what}: {_count(plan.to_train, 'run')} in "
+            f"To train{what}{_until(plan)}: {_count(plan.to_train, 'run')} in "
             f"{_count(len(plan.stacks), 'stack')} on {_count(plan.workers, 'worker')} "
             f"({plan.design.engine.device}): about {duration(plan.seconds)}, "
             f"{plan.bytes / 1e9:.1f} GB of memory."
@@ -218,9 +218,15 @@ def _show_cost(plan: Plan, what: str) -> None:
         out.print(f"Nothing is left to train{what}.")
 
 
+def _until(plan: Plan) -> str:
+    """Say how far a plan goes, where it stops at a look."""
+    looks, most = plan.design.spec.looks, len(plan.design.runs)
+    return f" up to the next look (of at most {most:,} runs)" if len(looks) > 1 else ""
+
+
 def _foreseen(expected: Prospect, design: Design) -> Iterator[str]:
     """Say how small a difference the seeds can show, and how many the margin takes."""
-    if not expected.contrasts:
+    if not expected.contrasts or expected.seeds < 2:
         return
     if not expected.spreads:
         yield (

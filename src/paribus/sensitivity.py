@@ -14,7 +14,7 @@ Contrasts: TypeAlias = tuple[Contrast, ...]
 Content: TypeAlias = Mapping[str, Any]
 
 _MOST_NAMED = 3  # verdicts that differ and are told one by one; more are counted
-_WITHOUT: tuple[Verdict, ...] = ("pilot", "not comparable")
+_WITHOUT: tuple[Verdict, ...] = ("inconclusive", "pilot", "not comparable")
 
 
 def tuning(
@@ -43,7 +43,9 @@ def tuning(
     budget = len(trials) // count
     outcome = OUTCOMES[content["outcome"]]
     alternatives = tuple(
-        Alternative(name, values, these, judged, _holds(contrasts, judged, these))
+        Alternative(
+            name, values, these, judged, _holds(contrasts, judged, these), values == sets[0]
+        )
         for name, values, these, judged in zip(
             about["alternatives"], sets[1:], others, theirs, strict=True
         )
@@ -111,7 +113,9 @@ def survival(
     """Return in sentences whether the verdicts hold with other values of what was tuned."""
     judged = [one for one in contrasts if one.verdict not in _WITHOUT]
     if not judged:
-        return ["There is no verdict yet that could hold or not with other values."]
+        return ["There is no verdict yet that could hold or not with other values."] * bool(
+            contrasts
+        )
     if len(contrasts) == 1:
         clauses = [_alone(contrasts[0], one, outcome) for one in alternatives]
         if all(one.holds[0] for one in alternatives):
@@ -126,6 +130,10 @@ def _alone(contrast: Contrast, alternative: Alternative, outcome: Outcome) -> st
         return f"is not known yet {alternative.phrase}"
     if holds:
         return f"holds {alternative.phrase}"
+    if other.verdict in ("pilot", "not comparable"):
+        return (
+            f"cannot be compared {alternative.phrase}: {_told(contrast.arm, other, outcome)} there"
+        )
     return f"differs {alternative.phrase}: {_told(contrast.arm, other, outcome)} there"
 
 

@@ -116,7 +116,7 @@ def test_the_forest_names_each_verdict_and_shows_each_interval(study: Analysis) 
     assert words.count("better") == 3
     assert words.count("equivalent") == 1
     assert "+14.42 [14.33, 14.52]" in words
-    assert "Mean and 95 % interval, n = 10 seeds; shaded: within ±0.2 points, too small to matter" in words  # fmt: skip  # noqa: E501
+    assert "Mean and 95 % t interval, n = 10 seeds; shaded: within ±0.2 points, too small to matter" in words  # fmt: skip  # noqa: E501
 
 
 def test_the_better_side_of_the_forest_follows_the_outcome() -> None:

@@ -26,7 +26,8 @@ def forest_caption(analysis: Analysis) -> str:
         "matter. The verdicts are corrected for the number of contrasts, the intervals are not."
     )
     return (
-        "Mean difference of the pairs of runs that share a seed, with its 95 % t interval; "
+        "Mean difference of the pairs of runs that share a seed, with its "
+        f"{wording.interval_name(analysis)}; "
         f"{better} of the line at zero the arm is better than its baseline.{margin}"
     )
 
@@ -136,7 +137,11 @@ def _contrast(outcome: Outcome, contrast: Contrast) -> str:
         return f"{about}: {contrast.verdict}"
     shown = f"{wording.signed(outcome, contrast.difference)} {outcome.difference_unit}".rstrip()
     low, high = wording.number(outcome, contrast.low), wording.number(outcome, contrast.high)
-    interval = "" if math.isnan(contrast.low) else f", 95 % interval {low} to {high}"
+    interval = (
+        ""
+        if math.isnan(contrast.low)
+        else f", {100 * contrast.confidence:g} % interval {low} to {high}"
+    )
     return f"{about}: {shown}{interval}, {contrast.verdict}"
 
 

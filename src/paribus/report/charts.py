@@ -260,7 +260,9 @@ def forest(analysis: Analysis) -> Chart | None:
     chart = alt.layer(*layers).properties(width=width, height=step)
     paired = _seeds(pd.Series([contrast.n for contrast in analysis.contrasts]))
     return _finished(
-        chart, "Differences, paired by seed", f"Mean and 95 % interval, {paired}{shaded}"
+        chart,
+        "Differences, paired by seed",
+        f"Mean and {wording.interval_name(analysis)}, {paired}{shaded}",
     )
 
 

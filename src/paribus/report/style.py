@@ -54,7 +54,7 @@ VERDICTS: dict[Verdict, VerdictStyle] = {
         "triangle-down",
         "bold red",
         "The baseline beats the arm by more than chance explains. It may still be the other way "
-        "round with another setting, such as a learning rate tuned for the arm.",
+        "round with other settings of what is held equal.",
     ),
     "equivalent": VerdictStyle(
         "#005F94",

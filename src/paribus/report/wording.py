@@ -84,7 +84,7 @@ def difference_interval(outcome: Outcome, contrast: Contrast | Paired | Part) ->
 
 
 def _interval(low: str, high: str) -> str:
-    return NOTHING if NOTHING in (low, high) else f"[{low}, {high}]"
+    return NOTHING if {NOTHING, "inf", "-inf"} & {low, high} else f"[{low}, {high}]"
 
 
 def difference(outcome: Outcome, contrast: Contrast | Paired | Part) -> str:
@@ -99,6 +99,13 @@ def probability(p: float) -> str:
     if math.isnan(p):
         return NOTHING
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def interval_name(analysis: Analysis) -> str:
+    """Return what the intervals of the contrasts are."""
+    if analysis.looks is None:
+        return "95 % t interval"
+    return "95 % repeated interval" if analysis.looks.planned else "interval (95 % or more)"
 
 
 def level(value: float) -> str:

@@ -139,6 +139,16 @@ def seeds_for_equivalence(
     return _fewest(lambda n: equivalence_power(n, sd, margin, alpha, 0.0, overlap) >= power)
 
 
+def seeds_to_decide(sd: float, margin: float, alpha: float, overlap: float = 0.0) -> int | None:
+    """Return the pairs that have 80 % power either way, or None where no number has.
+
+    To find a mean difference of `margin`, and to show equivalence where there is none.
+    """
+    found = seeds_needed(sd, margin, alpha, overlap=overlap)
+    alike = seeds_for_equivalence(sd, margin, alpha, overlap=overlap)
+    return None if found is None or alike is None else max(found, alike)
+
+
 def _fewest(enough: Callable[[int], bool]) -> int | None:
     """Return the smallest n ≥ 2 that is enough, where all above it are too; None above 100,000."""
     low, high = 1, 2

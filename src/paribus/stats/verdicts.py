@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from paribus.stats.paired import Paired, holm, paired, sign_flips, tost
-from paribus.stats.power import seeds_for_equivalence, seeds_needed
+from paribus.stats.power import seeds_to_decide
 from paribus.stats.sequential import Decision, decide, levels, repeated_interval
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "pilot", "not comparable"]
@@ -66,7 +66,7 @@ class Judged:
     p_adjusted: float  # Holm over the question's contrasts; nan where looks were planned
     p_equivalence: float  # TOST, likewise; nan without a margin
     verdict: Verdict
-    seeds_needed: int | None  # where inconclusive: see `_needed`
+    seeds_needed: int | None  # where inconclusive: that would decide it, see `seeds_to_decide`
     looks: tuple[Look, ...] = ()  # those taken, where there is more than one
     confidence: float = 0.95  # of the interval
 
@@ -110,8 +110,9 @@ def judge(
     for d, one, p_adjusted, p_equivalence in zip(differences, found, p, p_same, strict=True):
         verdict = _verdict(one, p_adjusted, p_equivalence, higher_is_better)
         needed = None
-        if verdict == "inconclusive" and margin is not None:
-            needed = _needed(d, margin, error / len(found), overlap)
+        if verdict == "inconclusive" and margin is not None and testable:
+            sd = float(np.std(d, ddof=1))
+            needed = seeds_to_decide(sd, margin, error / len(found), overlap)
         judged.append(Judged(one, p_adjusted, p_equivalence, verdict, needed))
     return judged
 
@@ -181,10 +182,11 @@ def judge_in_looks(
         p = 0.0 if ends[1] == end else 1.0
         verdict = _verdict(one, p, 0.0 if ends[0] == end else 1.0, higher_is_better)
         needed = None
-        if verdict == "inconclusive" and margin is not None and not looks.planned:
-            needed = _needed(at[end][i], margin, looks.own_error(taken[i]) / len(pairs))
+        if verdict == "inconclusive" and margin and testable and not looks.planned:
+            sd = float(np.std(at[end][i], ddof=1))
+            needed = seeds_to_decide(sd, margin, looks.own_error(taken[i]) / len(pairs))
         confidence = 0.95 if looks.planned else 1 - widths[end]
-        return Judged(one, math.nan, same[end][i], verdict, needed, told, confidence)
+        return Judged(one, math.nan, math.nan, verdict, needed, told, confidence)
 
     return [judged(i) for i in range(len(pairs))]
 
@@ -212,24 +214,6 @@ def _one_by_one(p_values: Sequence[np.ndarray], looks: Looks) -> list[list[Decis
         level = error / max(1, len(row) - len(rejected))
         found.append([Decision(rejected.get(i), level) for i in range(len(row))])
     return found
-
-
-def _needed(
-    differences: np.ndarray, margin: float, alpha: float, overlap: float = 0.0
-) -> int | None:
-    """Return the seeds that would probably decide a contrast, or None where that is not known.
-
-    With 80 % power either way: to find a difference as large as the margin, and to show
-    equivalence where there is none.
-    """
-    sd = float(np.std(differences, ddof=1))
-    either = (
-        seeds_needed(sd, margin, alpha, overlap=overlap),
-        seeds_for_equivalence(sd, margin, alpha, overlap=overlap),
-    )
-    if None in either:
-        return None
-    return max(*(n for n in either if n), len(differences) + 1)
 
 
 def _verdict(

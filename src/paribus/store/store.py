@@ -127,15 +127,19 @@ class Store:
         content: Mapping[str, Any],
         runs: Iterable[tuple[int, int, str]],
     ) -> None:
-        """Declare a study and its runs (block, arm, run key); one that is there already stays."""
+        """Declare a study and its runs so far: block, arm, run key.
+
+        A study that is there already stays, and its runs become these.
+        """
         with self._writing() as db:
             db.execute(
                 "INSERT INTO studies VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (key) DO UPDATE SET asked = excluded.asked",
                 (key, name, question, json.dumps(content), _now()),
             )
+            db.execute("DELETE FROM design WHERE study = ?", (key,))
             db.executemany(
-                "INSERT INTO design VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO design VALUES (?, ?, ?, ?)",
                 ((key, block, arm, run) for block, arm, run in runs),
             )
 

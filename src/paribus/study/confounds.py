@@ -171,7 +171,9 @@ def _test_set_chooses(design: Design) -> _Found:
         yield (
             f"The {design.outcome.label} compares {told}, of which the best may be chosen.",
             "The best of several looks better on the rows that chose it than on new ones.",
-            f"Use the outcome {chosen} with data.validation above 0.",
+            "Let the best be chosen by `tune`, on validation rows, and judge it on the test rows."
+            if spec.tune
+            else f"Use the outcome {chosen} with data.validation above 0.",
         )
 
 

@@ -294,6 +294,8 @@ def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterat
             f"margin must be less than 1 for {outcome.name}, where 0.01 is one point "
             f"(got {spec.margin:g})"
         )
+    if outcome.scale == 100 and spec.reach is not None and spec.reach > 1:
+        yield f"reach must be at most 1 for {outcome.name} (got {spec.reach:g})"
     if outcome.name.startswith("validation") and not spec.data.validation:
         yield f"outcome {outcome.name} needs data.validation above 0"
     if outcome.name.startswith("train") and spec.data.split != "fixed":

@@ -76,8 +76,8 @@ class Spec(Config):
     seed: Whole = Field(0, ge=0, description="the root of all random numbers")
     outcome: Text | None = Field(None, description="by default test_accuracy or test_rmse")
     margin: Number | None = Field(None, gt=0, description="the smallest difference that matters")
-    target: Number | None = Field(
-        None, description="a value of the outcome: the epochs to it are told"
+    reach: Number | None = Field(
+        None, description="a value of the outcome: the epochs until it is reached are told"
     )
     baseline: Baseline | list[Baseline] | None = Field(
         None,
@@ -186,8 +186,11 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
     source.values = copy.deepcopy(source.values)
     overrides = dict(overrides or {})
     _write_out(source.values)
-    if "data" in overrides:
+    overrides = {path: plain(value) for path, value in overrides.items()}
+    if isinstance(overrides.get("data"), str):
         overrides["data.source"] = overrides.pop("data")
+    if overrides.get("seeds", "auto") != "auto":
+        source.values.pop("max_seeds", None)  # of an open number of seeds
     problems: list[tuple[int, str]] = []  # line, text
     _apply_preset(source, overrides)
     for path, value in overrides.items():

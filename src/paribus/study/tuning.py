@@ -40,7 +40,7 @@ def search_design(design: Design) -> Design:
     levels = [Level(str(i + 1), point) for i, point in enumerate(candidates(tune, spec.seed))]
     measure = "accuracy" if design.dataset.task == "classification" else "rmse"
     search = spec.with_factor(
-        Factor(_CANDIDATE, "candidate", tuple(levels)),
+        Factor(_CANDIDATE, _CANDIDATE, tuple(levels)),
         name=f"{spec.name} (tuning)",
         question=f"Which values suit each arm? For: {spec.question}",
         seeds=tune.seeds,
