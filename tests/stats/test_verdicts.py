@@ -10,7 +10,7 @@ from statsmodels.stats.power import TTestPower
 
 from paribus.stats.power import equivalence_power, seeds_for_equivalence, seeds_needed
 from paribus.stats.sequential import levels, repeated_interval
-from paribus.stats.verdicts import Judged, Looks, judge, judge_in_looks
+from paribus.stats.verdicts import SPENDING, Judged, Looks, judge, judge_in_looks
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(0, 1, 10)
@@ -112,7 +112,7 @@ def test_a_contrast_keeps_the_numbers_of_the_look_that_decided_it() -> None:
     assert early == late
     assert late.verdict == "better"
     assert late.paired.n == 6
-    interval = repeated_interval(clear[:6], float(levels(PLANNED.seeds, 0.05)[0]))
+    interval = repeated_interval(clear[:6], float(levels(PLANNED.seeds, 0.05, SPENDING)[0]))
     assert (late.paired.low, late.paired.high) == interval
 
 
@@ -120,7 +120,9 @@ def test_a_contrast_that_no_look_decides_has_all_of_them() -> None:
     (judged,) = in_looks(RNG.normal(0.3, 1, (14, 1)), PLANNED)
     assert judged.verdict == "inconclusive"
     assert [look.seeds for look in judged.looks] == [6, 9, 14]
-    assert [look.level for look in judged.looks] == pytest.approx(levels((6, 9, 14), 0.05))
+    assert [look.level for look in judged.looks] == pytest.approx(
+        levels((6, 9, 14), 0.05, SPENDING)
+    )
 
 
 def test_a_look_that_the_runs_are_not_complete_for_is_not_taken() -> None:

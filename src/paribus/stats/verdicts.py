@@ -17,11 +17,15 @@ import numpy as np
 
 from paribus.stats.paired import Paired, holm, paired, sign_flips, tost
 from paribus.stats.power import seeds_to_decide
-from paribus.stats.sequential import Decision, decide, levels, repeated_interval
+from paribus.stats.sequential import Decision, Shape, decide, levels, repeated_interval
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "pilot", "not comparable"]
 
 ALPHA = 0.05
+SPENDING: Shape = "pocock"
+"""How planned looks spend their error: evenly, so that what is plain is decided early. O'Brien and
+Fleming's way keeps nearly all of it for the last look, and takes more runs to get there."""
+
 FEWEST_SEEDS = 6
 """Below this many paired seeds there is no verdict, only a pilot."""
 
@@ -153,12 +157,14 @@ def judge_in_looks(
         ]
         if not looks.planned:
             return _one_by_one(p_values, looks)
-        return [decide(p_values[: k + 1], looks.seeds, ALPHA, sides=sides) for k in range(count)]
+        return [
+            decide(p_values[: k + 1], looks.seeds, ALPHA, SPENDING, sides) for k in range(count)
+        ]
 
     different = decided([[one.p for one in row] for row in seen], 2)
     alike = decided(same, 1)
     if looks.planned:
-        widths = levels(looks.seeds, ALPHA).tolist()
+        widths = levels(looks.seeds, ALPHA, SPENDING).tolist()
     else:
         widths = [looks.own_error(look) for look in range(count)]
 
