@@ -181,8 +181,7 @@ class Alternative:
     @property
     def phrase(self) -> str:
         """Where its values come from, in a sentence."""
-        same = " (the same values)" if self.same else ""
-        return f"{self.name if self.name == 'untuned' else f'with {self.name}'}{same}"
+        return self.name if self.name == "untuned" else f"with {self.name}"
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def survival(
     if len(contrasts) == 1:
         clauses = [_alone(contrasts[0], one, outcome) for one in alternatives]
         if all(one.holds[0] for one in alternatives):
-            clauses = [f"holds {' and '.join(one.phrase for one in alternatives)}"]
+            clauses = [f"holds {' and '.join(_where(one) for one in alternatives)}"]
         return [f"The verdict {', and '.join(clauses)}."]
     return [_together(contrasts, one, outcome) for one in alternatives]
 
@@ -127,18 +127,22 @@ def survival(
 def _alone(contrast: Contrast, alternative: Alternative, outcome: Outcome) -> str:
     (holds,), (other,) = alternative.holds, alternative.contrasts
     if holds is None:
-        return f"is not known yet {alternative.phrase}"
+        return f"is not known yet {_where(alternative)}"
     if holds:
-        return f"holds {alternative.phrase}"
+        return f"holds {_where(alternative)}"
     if other.verdict in ("pilot", "not comparable"):
         return (
-            f"cannot be compared {alternative.phrase}: {_told(contrast.arm, other, outcome)} there"
+            f"cannot be compared {_where(alternative)}: {_told(contrast.arm, other, outcome)} there"
         )
-    return f"differs {alternative.phrase}: {_told(contrast.arm, other, outcome)} there"
+    return f"differs {_where(alternative)}: {_told(contrast.arm, other, outcome)} there"
+
+
+def _where(alternative: Alternative) -> str:
+    return f"{alternative.phrase}{' (the same values)' if alternative.same else ''}"
 
 
 def _together(contrasts: Contrasts, alternative: Alternative, outcome: Outcome) -> str:
-    start = alternative.phrase[:1].upper() + alternative.phrase[1:]
+    start = _where(alternative)[:1].upper() + _where(alternative)[1:]
     known = [one for one in alternative.holds if one is not None]
     if len(known) < sum(one.verdict not in _WITHOUT for one in contrasts):
         return f"{start} not all runs are trained yet."
