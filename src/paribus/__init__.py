@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from paribus.api import Result, Study
-    from paribus.engines.torch import load_model
+    from paribus.engines.checkpoints import load_model
     from paribus.errors import DataError, InputError, ParibusError, RunError, SpecError, StoreError
 
 _HOMES = {
     "Study": "paribus.api",
     "Result": "paribus.api",
-    "load_model": "paribus.engines.torch",
+    "load_model": "paribus.engines.checkpoints",
     **dict.fromkeys(
         ["ParibusError", "InputError", "SpecError", "DataError", "StoreError", "RunError"],
         "paribus.errors",

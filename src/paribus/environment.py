@@ -43,10 +43,20 @@ def environment(device: str) -> dict[str, str]:
         "device": device,
     }
     if device == "cuda":
-        import torch
-
-        found["GPU"] = torch.cuda.get_device_name()
+        found["GPU"] = _gpu_name()
     return found
+
+
+def machine_name(device: str) -> str:
+    """Return what times on a device of this machine depend on."""
+    processor = f"{cpu_model()}, {available_cores()} cores"
+    return f"{processor}, {_gpu_name()}" if device == "cuda" else processor
+
+
+def _gpu_name() -> str:
+    import torch
+
+    return torch.cuda.get_device_name()
 
 
 def choose_device(wanted: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from paribus.analysis import analyse, open_contrasts, undecided
 from paribus.data import Dataset
-from paribus.engines import stacked
 from paribus.engines.base import Record, Task
-from paribus.environment import choose_device, environment, require_cuda, version_of
+from paribus.engines.versions import engine_id
+from paribus.environment import choose_device, environment, require_cuda
 from paribus.errors import InputError, RunError
 from paribus.findings import Analysis
 from paribus.profile import Profile
@@ -19,7 +19,7 @@ from paribus.prospect import Prospect, prospect
 from paribus.stats.verdicts import FEWEST_SEEDS
 from paribus.store.store import Store, StoredRun
 from paribus.study.declaration import declaration
-from paribus.study.design import Design, EngineId, Run, design
+from paribus.study.design import Design, Run, design
 from paribus.study.plan import Plan, plan
 from paribus.study.spec import Spec
 from paribus.study.tuning import awaits_tuning, search_design, tuned_design
@@ -35,7 +35,8 @@ class Settings:
     """Where and with what a study is trained; nothing here changes a result on a CPU.
 
     `profile`: wait for a GPU after each phase, and train without graphs, so that a profile can
-    tell the phases apart.
+    tell the phases apart. `skip_unavailable`: leave out arms whose engine or device is not to be
+    had here. `limit`: seconds for one run that is timed.
     """
 
     store: Path = DEFAULT_STORE
@@ -43,6 +44,8 @@ class Settings:
     device: str = "auto"
     checkpoints: bool = False
     profile: bool = False
+    skip_unavailable: bool = False
+    limit: float = 3600.0
 
     def __post_init__(self) -> None:
         """Check what can be asked for here; InputError with what is allowed."""
@@ -65,8 +68,8 @@ Watch = Callable[[Plan | Record | EpochDone], None]
 def lay_out(spec: Spec, dataset: Dataset, settings: Settings) -> Design:
     """Return the design of a study for the engine that will train it."""
     device = choose_device(settings.device)
-    version = f"{stacked.VERSION} torch {(version_of('torch') or '').partition('+')[0]}"
-    return design(spec, dataset, EngineId("stacked", version, device))
+    skip = settings.skip_unavailable
+    return design(spec, dataset, engine_id("stacked", device), (), engine_id, skip)
 
 
 def make_plan(design: Design, settings: Settings) -> Plan:
@@ -246,7 +249,7 @@ def _keep(
 ) -> None:
     store.add_record(record, where)
     if record.weights is not None:
-        from paribus.engines.torch import save_model
+        from paribus.engines.checkpoints import save_model
 
         arm = design.arm_of(record.key)
         path = settings.checkpoint_folder / f"{record.key}.safetensors"
@@ -273,6 +276,6 @@ def _finished(store: Store, keys: list[str], settings: Settings) -> set[str]:
 
 
 def _worker_count(design: Design, settings: Settings) -> int:
-    if design.engine.device != "cpu":
+    if design.timed or any(engine.device != "cpu" for engine in design.engines):
         return 1
     return settings.workers or available_cores()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from paribus.data import Dataset, load
 from paribus.engines.base import Task
-from paribus.study.design import Design, EngineId, design
+from paribus.study.design import Design, design
+from paribus.study.engine import EngineId
 from paribus.study.spec import from_values
 
 
@@ -13,8 +14,9 @@ def tasks_of(
 ) -> tuple[list[Task], Dataset]:
     laid_out = design_of(data, dataset, **values)
     tasks = [
-        Task(run.key, laid_out.arms[run.arm].config, laid_out.arms[run.arm].network, 0, run.block)
+        Task(run.key, arm.config, arm.network, 0, run.block, arm.engine)
         for run in laid_out.runs
+        for arm in [laid_out.arms[run.arm]]
     ]
     return tasks, laid_out.dataset
 

@@ -10,7 +10,8 @@ from paribus.data import load
 from paribus.engines.base import Task
 from paribus.engines.stacked.engine import StackedEngine
 from paribus.engines.stacked.stack import Stack
-from paribus.study.design import EngineId, design
+from paribus.study.design import design
+from paribus.study.engine import EngineId
 from paribus.study.spec import from_values
 from tests.engines.tasks import tasks_of
 
@@ -52,7 +53,7 @@ def test_less_precision_on_a_gpu_gives_nearly_the_same_losses(precision: str) ->
         )
         laid_out = design(spec, load("digits"), EngineId("stacked", "test", "cuda"))
         arm, run = laid_out.arms[0], laid_out.runs[0]
-        task = Task(run.key, arm.config, arm.network, 0, run.block)
+        task = Task(run.key, arm.config, arm.network, 0, run.block, arm.engine)
         (record,) = StackedEngine("cuda").train(
             [task], laid_out.dataset, keep_weights=False, epoch_done=lambda runs: None
         )

@@ -10,7 +10,8 @@ from paribus.data import from_frame, load
 from paribus.errors import SpecError
 from paribus.models.weights import initial_weights
 from paribus.study.declaration import contrasts, declaration
-from paribus.study.design import Design, EngineId, design
+from paribus.study.design import Design, design
+from paribus.study.engine import EngineId
 from paribus.study.plan import plan
 from paribus.study.rows import split_rows
 from paribus.study.seeds import generator

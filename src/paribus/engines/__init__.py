@@ -1,0 +1,1 @@
+"""What trains: every engine takes tasks and hands back records."""

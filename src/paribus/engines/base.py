@@ -12,6 +12,7 @@ from paribus.data import Dataset
 from paribus.models.build import AnyNetwork
 from paribus.models.weights import Weights
 from paribus.study.config import Config
+from paribus.study.engine import EngineId
 
 Status = Literal["done", "diverged", "failed"]
 
@@ -28,6 +29,7 @@ class Task:
     network: AnyNetwork
     seed: int
     block: int
+    engine: EngineId
 
 
 @dataclass(frozen=True)
@@ -61,4 +63,33 @@ class Engine(Protocol):
         self, tasks: list[Task], dataset: Dataset, *, keep_weights: bool, epoch_done: EpochDone
     ) -> Iterator[Record]:
         """Train the tasks and yield one record for each."""
+        ...
+
+
+class Learner(Protocol):
+    """One network in one framework, on its device with its data: what an engine is made of.
+
+    Weights and gradients go by the names and shapes of `models.layers`.
+    """
+
+    def epoch(self, order: np.ndarray) -> float:
+        """Train on all training rows in an order; return their mean loss, of each batch before it.
+
+        Returns when the device has finished.
+        """
+        ...
+
+    def outputs(self, part: str) -> np.ndarray:
+        """Return the outputs for a part's rows in evaluation mode, float32 [rows, outputs]."""
+        ...
+
+    def gradients(self, rows: np.ndarray) -> tuple[float, Weights]:
+        """Return the mean loss of training rows, in training mode, and its gradients.
+
+        Weights and optimizer stay as they are.
+        """
+        ...
+
+    def weights(self) -> Weights:
+        """Return the parameters and batch-normalisation statistics."""
         ...

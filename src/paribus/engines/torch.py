@@ -1,45 +1,165 @@
-"""Networks as ordinary PyTorch modules, and trained weights in and out of files."""
+"""PyTorch as its own users write it: an `nn.Module`, `torch.optim` and a loop over batches."""
 
 from __future__ import annotations
 
-import json
-import os
-from contextlib import suppress
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from paribus.errors import DataError, StoreError
+from paribus.engines.base import Task
+from paribus.engines.inputs import Inputs
 from paribus.models import layers as described
-from paribus.models.build import AnyNetwork
-from paribus.models.layers import Network
-from paribus.models.own import OwnNetwork
-from paribus.models.weights import Weights
+from paribus.models.layers import Layer, Network
+from paribus.models.own import OwnNetwork, torch_seed
+from paribus.models.weights import Weights, initial_weights
+from paribus.study.config import TrainConfig
 
 _ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+_TEST_ROWS = 1000  # per pass
+
+
+class TorchLearner:
+    """One network trained by PyTorch: see `base.Learner`.
+
+    The data lies on the device, batches are taken by index, and nothing waits for the device
+    within an epoch: the loop of PyTorch's own tuning guide.
+    """
+
+    def __init__(self, task: Task, inputs: Inputs):
+        """Build the network with its initial weights, and place the data on the device."""
+        train, self.network = task.config.train, task.network
+        self.device = torch.device(task.engine.device)
+        torch.set_flush_denormal(True)
+        if self.device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = train.precision == "tf32"
+            torch.backends.cudnn.allow_tf32 = train.precision == "tf32"
+        self.bf16 = train.precision == "bf16"
+        if isinstance(task.network, OwnNetwork):
+            self.module = task.network.make(task.seed, task.block)
+        else:
+            self.module = build(task.network, task.config.model.dropout)
+            weights = initial_weights(task.network, task.config.model.init, task.seed, task.block)
+            self.module.load_state_dict(state_dict(task.network, weights), strict=False)
+        self.module.to(self.device)
+        torch.manual_seed(torch_seed(task.seed, "dropout", task.block))
+        self.optimizer = optimizer(train, self.module.parameters())
+        self.batch_size, self.kind = train.batch_size, train.loss
+        self.x = {part: torch.from_numpy(x).to(self.device) for part, x in inputs.x.items()}
+        self.y = {part: torch.from_numpy(y).to(self.device) for part, y in inputs.y.items()}
+        weights_of_classes = inputs.class_weights
+        self.class_weights = (
+            None
+            if weights_of_classes is None
+            else torch.from_numpy(weights_of_classes).to(self.device)
+        )
+
+    def epoch(self, order: np.ndarray) -> float:
+        """See `base.Learner`."""
+        x, y = self.x["train"], self.y["train"]
+        self.module.train()
+        total = torch.zeros((), device=self.device)
+        for rows in torch.split(torch.from_numpy(order).to(self.device), self.batch_size):
+            loss = self._loss(x[rows], y[rows])
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            self.optimizer.step()
+            total += loss.detach() * len(rows)
+        return total.item() / len(order)  # waits for the device
+
+    @torch.no_grad()
+    def outputs(self, part: str) -> np.ndarray:
+        """See `base.Learner`."""
+        self.module.eval()
+        found = [self._outputs(x) for x in torch.split(self.x[part], _TEST_ROWS)]
+        return torch.cat(found).cpu().numpy()
+
+    def gradients(self, rows: np.ndarray) -> tuple[float, Weights]:
+        """See `base.Learner`."""
+        self.module.train()
+        at = torch.from_numpy(rows).to(self.device)
+        loss = self._loss(self.x["train"][at], self.y["train"][at])
+        names, parameters = zip(*self.module.named_parameters(), strict=True)
+        found = dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
+        return loss.item(), self._named(found)
+
+    def weights(self) -> Weights:
+        """See `base.Learner`."""
+        held: dict[str, Tensor] = dict(self.module.named_parameters())
+        held |= {n: t for n, t in self.module.named_buffers() if "running" in n}
+        return self._named(held)
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            outputs: Tensor = self.module(x)
+        return outputs.float()
+
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        outputs = self._outputs(x)
+        if self.kind == "mse":
+            wanted = y if outputs.shape[1] == 1 else F.one_hot(y, outputs.shape[1])
+            return F.mse_loss(outputs, wanted.view_as(outputs).float())
+        if self.kind == "softmax-cross-entropy":
+            outputs = torch.softmax(outputs, 1)
+        return F.cross_entropy(outputs, y, weight=self.class_weights)
+
+    def _named(self, tensors: Mapping[str, Tensor]) -> Weights:
+        if isinstance(self.network, Network):
+            return arrays(self.network, tensors)
+        return {name: t.detach().cpu().numpy().copy() for name, t in tensors.items()}
+
+
+def optimizer(train: TrainConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Return the optimizer of a configuration, fused where PyTorch has it so."""
+    rate, decay = train.learning_rate, train.weight_decay
+    if train.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters, rate, train.momentum, 0, decay, train.nesterov, fused=True
+        )
+    if train.optimizer == "rmsprop":
+        return torch.optim.RMSprop(
+            parameters, rate, train.smoothing, train.epsilon, decay, train.momentum
+        )
+    kind = torch.optim.AdamW if train.optimizer == "adamw" else torch.optim.Adam
+    betas = train.beta1, train.beta2
+    return kind(parameters, rate, betas, train.epsilon, decay, fused=True)
+
+
+class ResidualBlock(nn.Module):
+    """relu(body(x) + shortcut(x))."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module):
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's outputs."""
+        return F.relu(self.body(x) + self.shortcut(x))
 
 
 def build(network: Network, dropout: float = 0.0) -> nn.Sequential:
     """Return a network as an `nn.Sequential`, with PyTorch's own initial weights."""
+    return _sequential(network.layers, dropout, channels=len(network.input_shape) == 3)
+
+
+def _sequential(layers: Iterable[Layer], dropout: float, channels: bool) -> nn.Sequential:
     parts: list[nn.Module] = []
-    channels = len(network.input_shape) == 3
-    for layer in network.layers:
+    for layer in layers:
         match layer:
             case described.Flatten():
                 parts.append(nn.Flatten())
                 channels = False
             case described.Dense(inputs, outputs):
                 parts.append(nn.Linear(inputs, outputs))
-            case described.Conv(inputs, outputs, kernel):
-                parts.append(nn.Conv2d(inputs, outputs, kernel))
-            case described.MaxPool(size):
-                parts.append(nn.MaxPool2d(size))
+            case described.Conv(inputs, outputs, kernel, stride, padding, bias):
+                parts.append(nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=bias))
+            case described.MaxPool(size, _, padding):
+                parts.append(nn.MaxPool2d(size, layer.step, padding))
+            case described.AveragePool():
+                parts.append(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+                channels = False
             case described.Activation(function):
                 parts.append(_ACTIVATIONS[function]())
             case described.BatchNorm(features):
@@ -47,79 +167,31 @@ def build(network: Network, dropout: float = 0.0) -> nn.Sequential:
                 parts.append(norm(features))
             case described.Dropout():
                 parts.append(nn.Dropout(dropout))
+            case described.Residual(body, shortcut):
+                inner = (_sequential(one, dropout, channels) for one in (body, shortcut))
+                parts.append(ResidualBlock(*inner))
     return nn.Sequential(*parts)
 
 
-def state_dict(network: Network, weights: Weights) -> dict[str, torch.Tensor]:
+def state_dict(network: Network, weights: Weights) -> dict[str, Tensor]:
     """Return weights as the `state_dict` of the module that `build` makes.
 
     Dense weights are [in, out] here and [out, in] there; absent running statistics are left out.
     """
-    state = {}
+    return {name: torch.from_numpy(array) for name, array in _turned(network, weights).items()}
+
+
+def arrays(network: Network, tensors: Mapping[str, Tensor]) -> Weights:
+    """Return tensors by the names of that `state_dict` as weights."""
+    found = {name: t.detach().cpu().numpy().copy() for name, t in tensors.items()}
+    return _turned(network, found)
+
+
+def _turned(network: Network, weights: Weights) -> Weights:
+    """Transpose dense weights; copies throughout."""
+    places, turned = network.places(), {}
     for name, array in weights.items():
-        layer = network.layers[int(name.partition(".")[0])]
-        if isinstance(layer, described.Dense) and name.endswith(".weight"):
-            array = array.T
-        state[name] = torch.from_numpy(np.ascontiguousarray(array))
-    return state
-
-
-def save_model(path: Path, network: AnyNetwork, dropout: float, weights: Weights) -> None:
-    """Write a trained network to a safetensors file, whole or not at all; else StoreError."""
-    if isinstance(network, OwnNetwork):
-        held: dict[str, Any] = {"factory": network.factory, "arguments": network.arguments}
-        tensors = weights
-    else:
-        described_layers = [{"kind": type(x).__name__, **asdict(x)} for x in network.layers]
-        held = {
-            "input_shape": network.input_shape,
-            "outputs": network.outputs,
-            "layers": described_layers,
-            "dropout": dropout,
-        }
-        tensors = {name: t.numpy() for name, t in state_dict(network, weights).items()}
-    about = {"format": "paribus-model-1", "network": json.dumps(held)}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, metadata=about)
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise StoreError(
-            f"the checkpoint {path} cannot be written ({error}): make room or free its folder; "
-            f"the run itself is kept"
-        ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def load_model(path: str | Path) -> nn.Sequential:
-    """Return the network of a checkpoint as an `nn.Sequential` in evaluation mode.
-
-    Its inputs are scaled as the run's were (`data.scaling`). Raises DataError where the file is
-    missing, or is no checkpoint of ours.
-    """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            about = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if about.get("format") != "paribus-model-1":
-            raise DataError(f"{path} is not a checkpoint that Paribus wrote")
-        held = json.loads(about["network"])
-        if "factory" in held:  # a file must not decide what code runs
-            raise DataError(
-                f"{path} holds weights of {held['factory']}, a network of your own: make it, and "
-                f"load_state_dict(safetensors.torch.load_file({str(path)!r}), strict=False)"
-            )
-        layers = tuple(getattr(described, one.pop("kind"))(**one) for one in held["layers"])
-        network = Network(tuple(held["input_shape"]), held["outputs"], layers)
-        module = build(network, held["dropout"])
-        module.load_state_dict(state, strict=False)
-    except FileNotFoundError as error:
-        raise DataError(
-            f"there is no checkpoint {path}: `paribus run STUDY --checkpoints` writes one per run"
-        ) from error
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"{path} is not a sound checkpoint: {error}") from error
-    return module.eval()
+        place, _, what = name.rpartition(".")
+        dense = what == "weight" and isinstance(places[place], described.Dense)
+        turned[name] = np.ascontiguousarray(array.T if dense else array)
+    return turned

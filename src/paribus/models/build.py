@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paribus.models.layers import (
     Activation,
+    AveragePool,
     BatchNorm,
     Conv,
     Dense,
@@ -12,6 +13,7 @@ from paribus.models.layers import (
     Layer,
     MaxPool,
     Network,
+    Residual,
     Shape,
     output_shape,
 )
@@ -20,6 +22,7 @@ from paribus.study.config import ModelConfig
 
 _HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (128,), "cnn": (120, 84)}
 
+_RESNET_PIXELS = 16
 
 AnyNetwork = Network | OwnNetwork
 
@@ -37,9 +40,11 @@ def network(model: ModelConfig, input_shape: Shape, outputs: int) -> AnyNetwork:
         return own_network(model.factory, model.arguments, input_shape, outputs)
     layers: list[Layer] = []
     shape = input_shape
+    if model.kind in ("cnn", "resnet18") and len(input_shape) != 3:
+        raise ValueError(f"model.kind {model.kind} needs images (got a table): use mlp")
+    if model.kind == "resnet18":
+        return Network(input_shape, outputs, _resnet18(input_shape, outputs))
     if model.kind == "cnn":
-        if len(input_shape) != 3:
-            raise ValueError("model.kind cnn needs images (got a table): use mlp")
         for number, block in enumerate(model.conv):
             if min(shape[1:]) < block.kernel:
                 raise ValueError(
@@ -72,6 +77,40 @@ def network(model: ModelConfig, input_shape: Shape, outputs: int) -> AnyNetwork:
         width = units
     layers.append(Dense(width, outputs))
     return Network(input_shape, outputs, tuple(layers))
+
+
+def _resnet18(input_shape: Shape, outputs: int) -> tuple[Layer, ...]:
+    """Return the layers of ResNet-18 (He et al., 2016)."""
+    if min(input_shape[1:]) < _RESNET_PIXELS:
+        raise ValueError(
+            f"model.kind resnet18 needs images of {_RESNET_PIXELS} pixels or more each way "
+            f"(got {input_shape[1]} × {input_shape[2]})"
+        )
+    channels = 64
+    layers: list[Layer] = [
+        Conv(input_shape[0], channels, 7, stride=2, padding=3, bias=False),
+        BatchNorm(channels),
+        Activation("relu"),
+        MaxPool(3, stride=2, padding=1),
+    ]
+    for wider in (64, 128, 256, 512):
+        layers += [_basic_block(channels, wider), _basic_block(wider, wider)]
+        channels = wider
+    return (*layers, AveragePool(), Dense(channels, outputs))
+
+
+def _basic_block(inputs: int, outputs: int) -> Residual:
+    """Return two 3×3 convolutions and a way around; more channels go with half the pixels."""
+    stride = 1 if inputs == outputs else 2
+    body = (
+        Conv(inputs, outputs, 3, stride, padding=1, bias=False),
+        BatchNorm(outputs),
+        Activation("relu"),
+        Conv(outputs, outputs, 3, padding=1, bias=False),
+        BatchNorm(outputs),
+    )
+    around = (Conv(inputs, outputs, 1, stride, bias=False), BatchNorm(outputs))
+    return Residual(body, around if stride > 1 else ())
 
 
 def hidden_units(model: ModelConfig) -> tuple[int, ...]:

@@ -1,15 +1,16 @@
 """The layers of a network, described without any framework: shapes, parameters, FLOPs.
 
 Every engine builds its own network from this description. Parameters are named by the layer's
-place, as in `torch.nn.Sequential`: "1.weight". Dense weights are held as [in, out], convolution
-kernels as [out, in, height, width].
+place, as in `torch.nn.Sequential`: "1.weight", and "4.body.0.weight" within a residual block. Dense
+weights are held as [in, out], convolution kernels as [out, in, height, width].
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Shape = tuple[int, ...]
 
@@ -29,18 +30,33 @@ class Dense:
 
 @dataclass(frozen=True)
 class Conv:
-    """A square convolution, stride 1, no padding."""
+    """A square convolution; `padding` zeros are put on every side."""
 
     inputs: int
     outputs: int
     kernel: int
+    stride: int = 1
+    padding: int = 0
+    bias: bool = True
 
 
 @dataclass(frozen=True)
 class MaxPool:
-    """Max-pooling over squares of `size`, stride `size`, incomplete squares dropped."""
+    """Max-pooling over squares of `size`, incomplete squares dropped; stride `size` if not set."""
 
     size: int
+    stride: int = 0
+    padding: int = 0
+
+    @property
+    def step(self) -> int:
+        """The stride."""
+        return self.stride or self.size
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """The mean of each channel over the whole image, as one axis of features."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,18 @@ class Dropout:
     """Inverted dropout (Srivastava et al., 2014); the rate belongs to the run, not the shape."""
 
 
-Layer = Flatten | Dense | Conv | MaxPool | Activation | BatchNorm | Dropout
+@dataclass(frozen=True)
+class Residual:
+    """A chain of layers with a way around it: relu(body(x) + shortcut(x)) (He et al., 2016).
+
+    An empty shortcut hands its input on as it is.
+    """
+
+    body: tuple[Layer, ...]
+    shortcut: tuple[Layer, ...] = ()
+
+
+Layer = Flatten | Dense | Conv | MaxPool | AveragePool | Activation | BatchNorm | Dropout | Residual
 
 
 @dataclass(frozen=True)
@@ -79,28 +106,38 @@ class Network:
     def parameter_shapes(self) -> dict[str, Shape]:
         """Return the shape of every trainable parameter by its name, in order."""
         shapes: dict[str, Shape] = {}
-        for index, layer in enumerate(self.layers):
+        for place, layer in self.places().items():
             match layer:
                 case Dense(inputs, outputs):
-                    shapes[f"{index}.weight"] = (inputs, outputs)
-                    shapes[f"{index}.bias"] = (outputs,)
+                    shapes[f"{place}.weight"] = (inputs, outputs)
+                    shapes[f"{place}.bias"] = (outputs,)
                 case Conv(inputs, outputs, kernel):
-                    shapes[f"{index}.weight"] = (outputs, inputs, kernel, kernel)
-                    shapes[f"{index}.bias"] = (outputs,)
+                    shapes[f"{place}.weight"] = (outputs, inputs, kernel, kernel)
+                    if layer.bias:
+                        shapes[f"{place}.bias"] = (outputs,)
                 case BatchNorm(features):
-                    shapes[f"{index}.weight"] = (features,)
-                    shapes[f"{index}.bias"] = (features,)
+                    shapes[f"{place}.weight"] = (features,)
+                    shapes[f"{place}.bias"] = (features,)
         return shapes
+
+    def places(self) -> dict[str, Layer]:
+        """Return every layer by its place, those within residual blocks after their block."""
+        return dict(_places(self.layers))
 
     @property
     def depth(self) -> int:
-        """The number of layers."""
-        return len(self.layers)
+        """The number of layers, those within residual blocks counted too."""
+        return len(self.places())
 
     @property
     def normalises_batches(self) -> bool:
         """Whether it has batch normalisation."""
-        return any(isinstance(layer, BatchNorm) for layer in self.layers)
+        return any(isinstance(layer, BatchNorm) for layer in self.places().values())
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it has no residual blocks: what the stacked engine can train."""
+        return not any(isinstance(layer, Residual) for layer in self.layers)
 
     def one_by_one(self, device: str) -> str:
         """Return why its runs are trained one by one on a device: nothing, they are stacked."""
@@ -113,7 +150,7 @@ class Network:
 
     def flops(self) -> int:
         """Return the floating-point operations of one sample's forward pass (matrix work only)."""
-        return sum(self._flops_by_layer())
+        return sum(size.flops for size in self._sizes())
 
     def training_flops(self) -> int:
         """Return those of one sample's forward and backward pass.
@@ -121,28 +158,15 @@ class Network:
         A backward pass costs a layer twice its forward pass, for the gradients of its weights and
         of its inputs; the inputs of the first layer need none.
         """
-        by_layer = self._flops_by_layer()
+        by_layer = [size.flops for size in self._sizes() if size.flops]
         return 3 * sum(by_layer) - by_layer[0]
-
-    def _flops_by_layer(self) -> list[int]:
-        """Return the operations of each dense and convolution layer, in order."""
-        found, shape = [], self.input_shape
-        for layer in self.layers:
-            shape = output_shape(layer, shape)
-            match layer:
-                case Dense(inputs, outputs):
-                    found.append(2 * inputs * outputs)
-                case Conv(inputs, outputs, kernel):
-                    found.append(2 * inputs * kernel * kernel * math.prod(shape))
-        return found
 
     def activations(self) -> int:
         """Return the numbers that all layers together put out for one sample."""
-        total, shape = 0, self.input_shape
-        for layer in self.layers:
-            shape = output_shape(layer, shape)
-            total += math.prod(shape)
-        return total
+        return sum(size.numbers for size in self._sizes())
+
+    def _sizes(self) -> list[_Size]:
+        return list(_sizes(self.layers, self.input_shape))
 
     @property
     def dropout_shapes(self) -> Mapping[int, int]:
@@ -162,11 +186,45 @@ class Network:
             match layer:
                 case Conv(_, outputs, kernel):
                     spatial.append(f"conv {outputs} of {kernel}×{kernel}")
+                case Residual(body):
+                    channels = next(x.outputs for x in body if isinstance(x, Conv))
+                    spatial.append(f"block of {channels}")
                 case MaxPool(size):
                     spatial.append(f"pool {size}")
                 case Dense(inputs, outputs):
                     widths += [outputs] if widths else [inputs, outputs]
         return ", ".join([*spatial, "-".join(map(str, widths))])
+
+
+def _places(layers: Sequence[Layer], prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    for index, layer in enumerate(layers):
+        yield f"{prefix}{index}", layer
+        if isinstance(layer, Residual):
+            yield from _places(layer.body, f"{prefix}{index}.body.")
+            yield from _places(layer.shortcut, f"{prefix}{index}.shortcut.")
+
+
+class _Size(NamedTuple):
+    """What one layer computes and puts out for one sample."""
+
+    flops: int
+    numbers: int
+
+
+def _sizes(layers: Sequence[Layer], shape: Shape) -> Iterator[_Size]:
+    """Yield the size of every layer, those within residual blocks before their block."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            yield from _sizes(layer.body, shape)
+            yield from _sizes(layer.shortcut, shape)
+        shape = output_shape(layer, shape)
+        flops = 0
+        match layer:
+            case Dense(inputs, outputs):
+                flops = 2 * inputs * outputs
+            case Conv(inputs, _, kernel):
+                flops = 2 * inputs * kernel * kernel * math.prod(shape)
+        yield _Size(flops, math.prod(shape))
 
 
 def output_shape(layer: Layer, shape: Shape) -> Shape:
@@ -176,9 +234,15 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
             return (math.prod(shape),)
         case Dense(_, outputs):
             return (outputs,)
-        case Conv(_, outputs, kernel):
-            return (outputs, shape[1] - kernel + 1, shape[2] - kernel + 1)
-        case MaxPool(size):
-            return (shape[0], shape[1] // size, shape[2] // size)
+        case Conv(_, outputs, kernel, stride, padding):
+            return (outputs, *((n + 2 * padding - kernel) // stride + 1 for n in shape[1:]))
+        case MaxPool(size, _, padding):
+            return (shape[0], *((n + 2 * padding - size) // layer.step + 1 for n in shape[1:]))
+        case AveragePool():
+            return shape[:1]
+        case Residual(body):
+            for inner in body:
+                shape = output_shape(inner, shape)
+            return shape
         case _:
             return shape

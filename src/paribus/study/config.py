@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from paribus.study.engine import EngineName
+
 Whole = Annotated[int, Field(strict=True, le=1_000_000_000)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Switch = Annotated[bool, Field(strict=True)]
@@ -90,7 +92,7 @@ class ConvBlock(Section):
 class ModelConfig(Section):
     """The network, described without any framework; or one of the user's own (kind module)."""
 
-    kind: Literal["mlp", "cnn", "linear", "logistic", "module"] = "mlp"
+    kind: Literal["mlp", "cnn", "resnet18", "linear", "logistic", "module"] = "mlp"
     factory: Factory | None = Field(
         None, description="of kind module: package.module:name of what makes a torch.nn.Module"
     )
@@ -106,8 +108,10 @@ class ModelConfig(Section):
         "none", description="before or after the activation of every hidden layer"
     )
     dropout: Share = Field(0.0, description="share of hidden units dropped in training")
-    init: Literal["pytorch", "glorot"] = Field(
-        "pytorch", description="U(±1/√fan_in) for weights and biases, or Glorot uniform, zero bias"
+    init: Literal["pytorch", "glorot", "lecun"] = Field(
+        "pytorch",
+        description="U(±1/√fan_in) for weights and biases; or Glorot uniform (Keras) or LeCun "
+        "normal (Flax) for weights, and zero biases",
     )
 
 
@@ -136,6 +140,16 @@ class TrainConfig(Section):
         "stay fp32. tf32 needs a CUDA device",
     )
     shuffle: Switch = Field(True, description="a new order of the rows in every epoch")
+    engine: EngineName | None = Field(
+        None,
+        description="what trains: stacked (all runs as one program), or one run at a time by "
+        "torch, tensorflow or jax as their own users do; by default stacked, and torch for what "
+        "is timed and for resnet18",
+    )
+    device: Literal["cpu", "cuda"] | None = Field(None, description="by default as --device says")
+    threads: Whole | None = Field(
+        None, ge=1, description="of a process that is timed; by default all cores"
+    )
     log_every: Whole = Field(0, ge=0, description="record the batch's loss every so many steps")
 
 

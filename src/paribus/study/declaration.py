@@ -36,7 +36,7 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
         "split": spec.data.split,
         "folds": spec.data.folds,
         "overlap": _overlap(design),
-        "engine": f"{design.engine.name} {design.engine.version} on {design.engine.device}",
+        "engine": " or ".join(f"{e.name} {e.version} on {e.device}" for e in design.engines),
         "command": command,
         "tuning": _tuning(design),
     }

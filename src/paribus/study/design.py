@@ -8,16 +8,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from paribus.data import Dataset
-from paribus.errors import SpecError
+from paribus.errors import InputError, SpecError
 from paribus.models.build import AnyNetwork, hidden_units, network
 from paribus.models.own import OwnNetwork
 from paribus.study.config import Config, ModelConfig
+from paribus.study.engine import EngineId
 from paribus.study.factors import Factor
 from paribus.study.outcomes import OUTCOMES, Outcome
 from paribus.study.problems import show
@@ -28,14 +29,11 @@ from paribus.study.spec import Spec
 _DESCRIBING = ("hidden", "conv", "activation", "batch_norm", "dropout", "init")
 """Settings of the networks that Paribus builds."""
 
+FEWEST_TIMED_EPOCHS = 4
 
-@dataclass(frozen=True)
-class EngineId:
-    """What trains, as far as it can change a result."""
 
-    name: str
-    version: str
-    device: str  # "cpu" or "cuda"
+FindEngine = Callable[[str, str], EngineId]
+"""Returns the engine of a name on a device; InputError with what is missing for it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class Arm:
     levels: Mapping[str, str]  # factor key -> level label
     config: Config
     network: AnyNetwork
+    engine: EngineId
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,9 @@ class Design:
     """A study laid out: arms × blocks.
 
     Where parameters are tuned, `arms` have the chosen values, `alternatives` are the same arms with
-    other ones, and `tuning` is the key of the study that they were chosen by.
+    other ones, and `tuning` is the key of the study that they were chosen by. `engine` is that of
+    arms that name none; `unavailable` says which arms are left out, because this machine lacks
+    something, and why.
     """
 
     spec: Spec
@@ -74,6 +75,18 @@ class Design:
     first_block: int = 0
     alternatives: Mapping[str, tuple[Arm, ...]] = field(default_factory=dict)
     tuning: str = ""
+    unavailable: tuple[str, ...] = ()
+    find: FindEngine | None = field(default=None, repr=False)
+
+    @property
+    def timed(self) -> bool:
+        """Whether it is in the clock lane: one run at a time, in a fresh process."""
+        return self.outcome.lane == "clock"
+
+    @cached_property
+    def engines(self) -> tuple[EngineId, ...]:
+        """What trains the arms, each once."""
+        return tuple(dict.fromkeys(arm.engine for arm in self.trained_arms))
 
     @cached_property
     def trained_arms(self) -> tuple[Arm, ...]:
@@ -110,24 +123,37 @@ class Design:
         config["data"] = {**config.get("data", {}), "source": self.dataset.checksum}
         config["data"].pop("target", None)  # the checksum is of the numbers that are learned from
         config["data"].pop("task", None)
-        engine = [self.engine.name, self.engine.version, self.engine.device]
+        for name in ("engine", "device"):  # those of `arm.engine`
+            config.get("train", {}).pop(name, None)
+        engine = [arm.engine.name, arm.engine.version, arm.engine.device]
+        if self.timed:
+            engine += ["timed", arm.engine.machine]
         if isinstance(arm.network, OwnNetwork):
             engine.append(arm.network.fingerprint)
         return _canonical([config, self.spec.seed, engine])
 
 
 def design(
-    spec: Spec, dataset: Dataset, engine: EngineId, tuned: Sequence[Mapping[str, Any]] = ()
+    spec: Spec,
+    dataset: Dataset,
+    engine: EngineId,
+    tuned: Sequence[Mapping[str, Any]] = (),
+    find: FindEngine | None = None,
+    skip_unavailable: bool = False,
 ) -> Design:
     """Lay out a study on its data; SpecError with every arm that cannot be trained or judged.
 
-    `tuned` holds, for each arm in order, values of its own: dotted path -> value.
+    `engine` is that of arms that name none, `find` returns those that others name. An arm whose
+    engine or device is not to be had is a problem, or with `skip_unavailable` left out. `tuned`
+    holds, for each arm in order, values of its own: dotted path -> value.
     """
     problems = list(unfit_subsample(dataset, spec.data))
     if problems:
         whole = spec.data.model_copy(update={"subsample": None})
         spec = spec.model_copy(update={"data": whole})
     arms: list[Arm] = []
+    unavailable: list[str] = []
+    outcome = OUTCOMES[spec.outcome or _default_outcome(dataset)]
     sizes = split_sizes(dataset, spec.data, spec.seed, spec.blocks)
     part_sizes = {
         "training": sorted({one.train for one in sizes}),
@@ -145,9 +171,14 @@ def design(
         for path, value in tuned[index].items() if tuned else ():
             put(values, path, value)
         written = Config.model_validate(values)
-        config = _resolved(written, dataset)
+        config = _resolved(written, dataset, outcome)
         prefix = f"arm {name}: " if spec.arms_differ_in else ""
-        found = [*_misplaced(written.model), *_conflicts(config, dataset, engine.device)]
+        try:
+            own = _engine(config, engine, outcome, find)
+        except InputError as error:
+            unavailable.append(f"{prefix}{error}")
+            continue
+        found = [*_misplaced(written.model), *_conflicts(config, dataset, own, outcome)]
         try:
             net = network(config.model, dataset.shape, dataset.outputs)
         except ValueError as error:
@@ -157,14 +188,36 @@ def design(
                 if part == "training" or config.evaluate.mode == "training":
                     for rows in numbers:
                         found += _batch_norm_conflicts(config, net, part, rows)
-            arms.append(Arm(name, levels, config, net))
+            arms.append(Arm(name, levels, config, net, own))
         problems += [prefix + text for text in found]
-    outcome = OUTCOMES[spec.outcome or _default_outcome(dataset)]
+    if unavailable and not (skip_unavailable and arms):
+        problems += unavailable
     problems += _outcome_conflicts(spec, outcome, dataset)
     problems += _idle_parameters(spec, arms)
     if problems:
         raise SpecError(problems)
-    return Design(spec, dataset, engine, outcome, tuple(arms), sizes)
+    return Design(
+        spec,
+        dataset,
+        engine,
+        outcome,
+        tuple(arms),
+        sizes,
+        unavailable=tuple(unavailable),
+        find=find,
+    )
+
+
+def _engine(
+    config: Config, default: EngineId, outcome: Outcome, find: FindEngine | None
+) -> EngineId:
+    """Return the engine of an arm: as it says, else what suits the lane and the model."""
+    one_at_a_time = outcome.lane == "clock" or config.model.kind == "resnet18"
+    name = config.train.engine or ("torch" if one_at_a_time else default.name)
+    device = config.train.device or default.device
+    if (name, device) == (default.name, default.device):
+        return default
+    return find(name, device) if find else replace(default, name=name, device=device)
 
 
 def _combinations(factors: tuple[Factor, ...]) -> Iterator[dict[str, str]]:
@@ -176,7 +229,7 @@ def _arm_name(factors: tuple[Factor, ...], levels: Mapping[str, str]) -> str:
     return " · ".join(factor.phrase(levels[factor.key]) for factor in factors) or "the model"
 
 
-def _resolved(config: Config, dataset: Dataset) -> Config:
+def _resolved(config: Config, dataset: Dataset, outcome: Outcome) -> Config:
     """Fill in the defaults that depend on the data and the model."""
     scaling = config.data.scaling or ("unit" if dataset.kind == "image" else "standard")
     regression = dataset.task == "regression" or config.model.kind == "linear"
@@ -186,7 +239,8 @@ def _resolved(config: Config, dataset: Dataset) -> Config:
     values["model"]["hidden"] = hidden_units(config.model)
     values["data"]["subsample"] = _named_once(config.data.subsample, dataset)
     defaults = Config().model_dump()
-    for path in inapplicable(config):  # what does nothing must not make another run of it
+    idle = inapplicable(config) + ([] if outcome.lane == "clock" else ["train.threads"])
+    for path in idle:  # what does nothing must not make another run of it
         section, _, name = path.partition(".")
         values[section][name] = defaults[section][name]
     return Config.model_validate(values)
@@ -213,6 +267,9 @@ def inapplicable(config: Config) -> list[str]:
         paths += [f"model.{name}" for name in _DESCRIBING]
     else:
         paths += ["model.factory", "model.arguments"]
+    if model.kind == "resnet18":
+        describing = ("hidden", "conv", "activation", "batch_norm", "dropout")
+        paths += [f"model.{name}" for name in describing]
     if model.kind in ("mlp", "linear", "logistic"):
         paths.append("model.conv")
         if not hidden_units(model):
@@ -233,10 +290,12 @@ def _misplaced(model: ModelConfig) -> Iterator[str]:
             )
 
 
-def _conflicts(config: Config, dataset: Dataset, device: str) -> Iterator[str]:
+def _conflicts(
+    config: Config, dataset: Dataset, engine: EngineId, outcome: Outcome
+) -> Iterator[str]:
     train = config.train
-    if train.precision == "tf32" and device != "cuda":
-        yield f"train.precision tf32 needs a CUDA device (got {device}): use fp32 or bf16"
+    if train.precision == "tf32" and engine.device != "cuda":
+        yield f"train.precision tf32 needs a CUDA device (got {engine.device}): use fp32 or bf16"
     if dataset.task == "regression" and train.loss != "mse":
         yield f"train.loss must be mse for the numeric target of {dataset.name} (got {train.loss})"
     if dataset.task == "regression" and config.model.kind == "logistic":
@@ -250,6 +309,39 @@ def _conflicts(config: Config, dataset: Dataset, device: str) -> Iterator[str]:
         )
     if train.nesterov and (train.optimizer != "sgd" or not train.momentum):
         yield "train.nesterov needs train.optimizer sgd with a momentum above 0"
+    yield from _beyond(config, engine, outcome)
+
+
+def _beyond(config: Config, engine: EngineId, outcome: Outcome) -> Iterator[str]:
+    """Say what an engine cannot do of what an arm asks for."""
+    train, name = config.train, engine.name
+    if name == "stacked":
+        if outcome.lane == "clock":
+            yield f"{outcome.name} is of one run alone: train.engine must not be stacked"
+        if config.model.kind == "resnet18":
+            yield "model.kind resnet18 is not stacked: leave out train.engine, or use torch"
+        return
+    for asked, what in (
+        (train.log_every, "train.log_every"),
+        (config.evaluate.mode == "training", "evaluate.mode training"),
+        (outcome.name == "train_accuracy", "outcome train_accuracy"),
+    ):
+        if asked:
+            yield f"{what} needs train.engine stacked (got {name})"
+    if outcome.lane == "clock" and train.epochs < FEWEST_TIMED_EPOCHS:
+        yield (
+            f"train.epochs must be at least {FEWEST_TIMED_EPOCHS} to be timed (got "
+            f"{train.epochs}): the first holds compilation, and the others must agree"
+        )
+    if name == "torch":
+        return
+    for asked, what in (
+        (train.precision != "fp32", f"train.precision {train.precision}"),
+        (config.data.class_weights != "none", f"data.class_weights {config.data.class_weights}"),
+        (config.model.kind == "module", "a network of your own"),
+    ):
+        if asked:
+            yield f"{what} needs train.engine stacked or torch (got {name})"
 
 
 def _batch_norm_conflicts(config: Config, net: AnyNetwork, part: str, rows: int) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""The outcomes a study can be judged by, and how each is shown to people."""
+"""The outcomes a study can be judged by, how each is compared, and how it is shown to people."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,9 @@ class Outcome:
     """A final metric of a run: its label, its unit and the direction that is better.
 
     `scale` turns the stored value into the shown one (accuracy is stored as a share and shown in
-    per cent); `unit` names shown values and `difference_unit` shown differences.
+    per cent); `unit` names shown values and `difference_unit` shown differences. Amounts above zero
+    that are compared as ratios have differences of natural logarithms, which are stored so and
+    shown as the ratio; their margin of 0.05 is 5 %, from 1/1.05 to 1.05.
     """
 
     name: str
@@ -22,20 +25,78 @@ class Outcome:
     unit: str = ""
     difference_unit: str = ""
     task: Literal["classification", "regression"] | None = None  # that has it; None: both
+    ratio: bool = False  # compared as ratios: differences are of natural logarithms
+    lane: Literal["quality", "clock"] = "quality"
+
+    @property
+    def part(self) -> str:
+        """The rows it is measured on: test, validation or train; empty for those of the clock."""
+        return self.name.partition("_")[0] if self.lane == "quality" else ""
+
+    def comparable(self, value: float) -> float:
+        """Return a stored value as it is subtracted from others; nan where a ratio has none."""
+        if not self.ratio:
+            return value
+        return math.log(value) if 0 < value < math.inf else math.nan
+
+    def bound(self, margin: float) -> float:
+        """Return the difference of comparable values that a margin stands for."""
+        return math.log1p(margin) if self.ratio else margin
+
+    def shown_difference(self, value: float) -> float:
+        """Return a stored difference, or a bound of one, as the number that is shown."""
+        if not self.ratio:
+            return value * self.scale
+        return math.exp(value) if not value > _LARGEST_LOG else math.inf
 
     def show(self, value: float) -> str:
         """Return a stored value as people read it, without its unit."""
+        if self.ratio:
+            return _three_digits(value * self.scale)
         return f"{value * self.scale:.{self.decimals}f}"
 
     def show_difference(self, value: float) -> str:
         """Return a stored difference with its sign, without its unit."""
+        if self.ratio:
+            return f"×{self.show_bound(value)}"
         return f"{value * self.scale:+.{self.decimals}f}"
+
+    def show_bound(self, value: float) -> str:
+        """Return a bound of a stored difference, without a sign and without its unit."""
+        if not self.ratio:
+            return self.show(value)
+        ratio = self.shown_difference(value)
+        return f"{ratio:.3f}" if 0.9 <= ratio < 1.1 else _three_digits(ratio)
+
+    def show_size(self, value: float) -> str:
+        """Return how large a stored difference is, as a margin is shown, without its unit."""
+        if self.ratio:
+            return f"{100 * (self.shown_difference(abs(value)) - 1):.3g}"
+        return self.show(value)
+
+    @property
+    def size_unit(self) -> str:
+        """The unit of sizes and of margins."""
+        return "%" if self.ratio else self.difference_unit
 
     def show_margin(self, value: float) -> str:
         """Return a stored margin in its shortest form, with its unit."""
+        if self.ratio:
+            return f"{100 * value:g} %"
         shown = f"{value * self.scale:g}"
         unit = self.difference_unit.removesuffix("s") if shown == "1" else self.difference_unit
         return f"{shown} {unit}".rstrip()
+
+
+_LARGEST_LOG = 700.0  # of a float, nearly
+
+
+def _three_digits(value: float) -> str:
+    """Return a number with three significant digits, in full between a millionth and a million."""
+    if not value or not math.isfinite(value) or not 1e-6 <= abs(value) < 1e6:
+        return f"{value:.3g}"
+    exponent = int(f"{value:.2e}".partition("e")[2])
+    return f"{value:.{max(0, 2 - exponent)}f}"
 
 
 def _share(name: str, label: str, higher_is_better: bool = True) -> Outcome:
@@ -62,7 +123,24 @@ def _tested(part: str) -> tuple[Outcome, ...]:
     )
 
 
+def _clock(
+    name: str, label: str, unit: str = "s", scale: float = 1.0, higher_is_better: bool = False
+) -> Outcome:
+    return Outcome(name, label, higher_is_better, scale, unit=unit, ratio=True, lane="clock")
+
+
+_CLOCK = (
+    _clock("train_seconds", "training time"),
+    _clock("seconds_per_epoch", "time per epoch"),
+    _clock("first_epoch_seconds", "time of the first epoch"),
+    _clock("inference_seconds", "time to predict the test rows"),
+    _clock("samples_per_second", "samples per second", "", higher_is_better=True),
+    _clock("peak_memory", "peak memory of the process", "MB", 1e-6),
+    _clock("peak_gpu_memory", "peak memory on the GPU", "MB", 1e-6),
+    _clock("energy", "energy", "J"),
+)
+
 OUTCOMES: dict[str, Outcome] = {
     outcome.name: outcome
-    for outcome in (*_tested("test"), *_tested("validation"), *_trained("train"))
+    for outcome in (*_tested("test"), *_tested("validation"), *_trained("train"), *_CLOCK)
 }

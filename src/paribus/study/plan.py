@@ -97,25 +97,26 @@ def plan(
     groups: dict[Hashable, list[Task]] = defaultdict(list)
     for task in tasks:
         groups[_signature(task, design.sizes[task.block - design.first_block])].append(task)
-    on_cpu = design.engine.device == "cpu"
     dataset_bytes = design.dataset.features.nbytes * (1 if design.dataset.kind == "image" else 2)
-    free = _free_memory(design.engine.device) * MEMORY_SHARE
+    free = {e.device: _free_memory(e.device) * MEMORY_SHARE for e in design.engines}
     described, stacks, seconds, largest = [], [], 0.0, 0.0
     for members in groups.values():
         first = members[0]
+        device = first.engine.device
+        own = free[device] / workers
         batch = first.config.train.batch_size
         largest_pass = _bytes(first, max(batch, 1000))  # 1000 test rows at once
-        most = int((free / workers - dataset_bytes - _WORKER_BYTES) // largest_pass)
+        most = int((own - dataset_bytes - _WORKER_BYTES) // largest_pass)
         if most < 1:
             need = (largest_pass + dataset_bytes + _WORKER_BYTES) / 1e9
             raise RunError(
-                f"one run of this size needs {need:,.1f} GB, and {free / workers / 1e9:.1f} GB are "
+                f"one run of this size needs {need:,.1f} GB, and {own / 1e9:.1f} GB are "
                 f"free for each of {workers} workers: close other programs, use fewer workers or "
                 f"a smaller model"
             )
-        alone = first.network.one_by_one(design.engine.device)
+        alone = _alone(first, design)
         size = 1 if alone else min(most, -(-len(members) // workers))
-        if on_cpu:
+        if device == "cpu":
             # Stacks that outgrow the cache gain nothing, and lose more to a kill.
             size = max(1, min(size, int(cache_bytes() // _bytes(first, batch))))
         parts = -(-len(members) // size)
@@ -145,7 +146,9 @@ def _tasks(design: Design, runs: Sequence[Run], finished: Collection[str]) -> li
     for run in runs:
         if run.key not in finished:
             arm = design.trained_arms[run.arm]
-            tasks[run.key] = Task(run.key, arm.config, arm.network, design.spec.seed, run.block)
+            tasks[run.key] = Task(
+                run.key, arm.config, arm.network, design.spec.seed, run.block, arm.engine
+            )
     return list(tasks.values())
 
 
@@ -160,7 +163,17 @@ def _signature(task: Task, sizes: Sizes) -> Hashable:
         train.shuffle,
         train.log_every,
     )
-    return task.network, alike, task.config.data.model_dump_json(), sizes, task.config.evaluate
+    data = task.config.data.model_dump_json()
+    return task.engine, task.network, alike, data, sizes, task.config.evaluate
+
+
+def _alone(task: Task, design: Design) -> str:
+    """Return why a run is not trained in a stack; nothing where it is."""
+    if design.timed:
+        return "timed in a process of its own"
+    if task.engine.name != "stacked":
+        return f"{task.engine.name} trains one run at a time"
+    return task.network.one_by_one(task.engine.device)
 
 
 def _label(task: Task) -> str:

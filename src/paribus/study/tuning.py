@@ -52,7 +52,9 @@ def search_design(design: Design) -> Design:
         accept=list(get_args(ConfoundName)),  # it asks no question that could be confounded
         tune=None,
     )
-    return replace(lay_out(search, design.dataset, design.engine), first_block=FIRST_BLOCK)
+    return replace(
+        lay_out(search, design.dataset, design.engine, find=design.find), first_block=FIRST_BLOCK
+    )
 
 
 def tuned_design(
@@ -74,7 +76,7 @@ def tuned_design(
             for arm in range(arms)
         ]
         values = [points[place] for place in found]
-        return lay_out(design.spec, design.dataset, design.engine, values).arms
+        return lay_out(design.spec, design.dataset, design.engine, values, design.find).arms
 
     alternatives = {HALF: chosen(budget // 2), UNTUNED: design.arms}
     return replace(

@@ -10,7 +10,6 @@ import traceback
 from queue import SimpleQueue
 from typing import IO
 
-from paribus.engines.base import Engine
 from paribus.engines.laps import Laps
 from paribus.workers.messages import READY, Begin, EpochDone, StackDone, Train, receive, send
 
@@ -37,22 +36,21 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
     orders: SimpleQueue[Train] = SimpleQueue()
     threading.Thread(target=_listen, args=(inbox, orders), daemon=True).start()
 
+    from paribus.engines.choice import engine
     from paribus.engines.stacked.arithmetic import one_thread
-    from paribus.engines.stacked.engine import StackedEngine
 
     one_thread()
     if begin.settle and begin.device != "cpu":
         import torch
 
         laps.settle = torch.cuda.synchronize
-    engine: Engine = StackedEngine(begin.device, laps)
     laps.lap("start")
     while True:
         order = orders.get()
         laps.lap("idle")
         error = ""
         try:
-            for record in engine.train(
+            for record in engine(order.tasks[0].engine, laps).train(
                 order.tasks,
                 begin.dataset,
                 keep_weights=begin.keep_weights,

@@ -1,0 +1,67 @@
+"""What one run learns from and is tested on, as plain arrays that any framework takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from paribus.data import Dataset, fit_scaling
+from paribus.data.scaling import balanced_weights, target_scale
+from paribus.engines.base import Task
+from paribus.study.rows import split_rows
+from paribus.study.seeds import generator
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The scaled rows of a run by part ("train", "test", and "validation" where there is one).
+
+    `x` are float32 [rows, *shape], channels first; `y` int64 class codes, or float32 numbers,
+    standardised by the training rows: `target_sd` turns errors back. `class_weights` [class] are
+    those of the loss, where it has any.
+    """
+
+    x: Mapping[str, np.ndarray]
+    y: Mapping[str, np.ndarray]
+    classify: bool
+    target_sd: float
+    class_weights: np.ndarray | None
+    seed: int
+    block: int
+    shuffle: bool
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the order in which an epoch takes the training rows."""
+        count = len(self.y["train"])
+        if not self.shuffle:
+            return np.arange(count)
+        return generator(self.seed, f"batches {epoch}", self.block).permutation(count)
+
+
+def inputs(task: Task, dataset: Dataset) -> Inputs:
+    """Split and scale a data set for one run."""
+    config = task.config
+    split = split_rows(dataset, config.data, task.seed, task.block)
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    parts = {part: rows for part, rows in parts.items() if len(rows)}
+    assert config.data.scaling is not None
+    scaling = fit_scaling(dataset, split.train, config.data.scaling)
+    targets, target_sd = dataset.targets, 1.0
+    if dataset.task == "regression":
+        mean, target_sd = target_scale(targets[split.train])
+        targets = ((targets.astype(np.float64) - mean) / target_sd).astype(np.float32)
+    weights = None
+    if config.data.class_weights == "balanced":
+        weights = balanced_weights(dataset.targets[split.train], dataset.outputs)
+    return Inputs(
+        x={part: scaling.apply(dataset.features[rows]) for part, rows in parts.items()},
+        y={part: targets[rows] for part, rows in parts.items()},
+        classify=dataset.task == "classification",
+        target_sd=target_sd,
+        class_weights=weights,
+        seed=task.seed,
+        block=task.block,
+        shuffle=config.train.shuffle,
+    )

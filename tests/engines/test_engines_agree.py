@@ -1,0 +1,137 @@
+"""Every engine does the same maths: one table of cases, the same numbers from each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from paribus.data import Dataset
+from paribus.engines.base import Record, Task
+from paribus.engines.choice import engine
+from paribus.engines.laps import Laps
+from paribus.engines.proof import STEPS, Trace, agreement, trace_of
+from paribus.engines.stacked.stack import Stack
+from tests.engines.tasks import tasks_of
+
+ENGINES = ["torch"]
+
+MLP = {"hidden": [40, 20]}
+CNN = {
+    "kind": "cnn",
+    "conv": [{"channels": 4, "kernel": 3}, {"channels": 5, "kernel": 2, "pool": 1}],
+    "hidden": [20],
+}
+SGD = {"optimizer": "sgd", "learning_rate": 0.01}
+MOMENTUM = {**SGD, "momentum": 0.9}
+RMSPROP = {"optimizer": "rmsprop"}
+ADAM = {"optimizer": "adam"}
+
+CASES = {
+    "mlp, sgd": (MLP, SGD, "digits"),
+    "mlp, momentum": (MLP, MOMENTUM, "digits"),
+    "mlp, rmsprop": (MLP, RMSPROP, "digits"),
+    "mlp, adam": (MLP, ADAM, "digits"),
+    "mlp, batch norm after, sgd": ({**MLP, "batch_norm": "after"}, SGD, "digits"),
+    "mlp, batch norm before, momentum": ({**MLP, "batch_norm": "before"}, MOMENTUM, "digits"),
+    "mlp, batch norm after, rmsprop": ({**MLP, "batch_norm": "after"}, RMSPROP, "digits"),
+    "mlp, batch norm after, adam": ({**MLP, "batch_norm": "after"}, ADAM, "digits"),
+    "mlp, tanh, nesterov, weight decay": (
+        {**MLP, "activation": "tanh"},
+        {**MOMENTUM, "nesterov": True, "weight_decay": 0.01},
+        "digits",
+    ),
+    "mlp, sigmoid, adam, weight decay": (
+        {**MLP, "activation": "sigmoid"},
+        {**ADAM, "weight_decay": 0.01},
+        "digits",
+    ),
+    "mlp, adamw": (MLP, {"optimizer": "adamw", "weight_decay": 0.1, "beta1": 0.8}, "digits"),
+    "mlp, rmsprop with momentum": (MLP, {**RMSPROP, "momentum": 0.5, "smoothing": 0.9}, "digits"),
+    "mlp, double softmax": (MLP, {**ADAM, "loss": "softmax-cross-entropy"}, "digits"),
+    "cnn, adam": (CNN, ADAM, "digits"),
+    "cnn, momentum": (CNN, MOMENTUM, "digits"),
+    "cnn, batch norm, adam": ({**CNN, "batch_norm": "after"}, ADAM, "digits"),
+    "logistic, sgd": ({"kind": "logistic"}, SGD, "breast-cancer"),
+    "linear on classes, sgd": ({"kind": "linear"}, SGD, "digits"),
+    "linear, sgd": ({"kind": "linear"}, SGD, "diabetes"),
+    "mlp on numbers, adam": (MLP, ADAM, "diabetes"),
+}
+
+
+def task_of(model: dict, train: dict, data: str, **more: object) -> tuple[Task, Dataset]:
+    settings = {"batch_size": 64, "epochs": 2, **train}
+    tasks, dataset = tasks_of(data, model=model, train=settings, seeds=1, **more)
+    return tasks[0], dataset
+
+
+def by(name: str, task: Task) -> Task:
+    return replace(task, engine=replace(task.engine, name=name))
+
+
+@cache
+def stacked_trace(case: str) -> Trace:
+    """What a stack of one computes."""
+    task, dataset = task_of(*CASES[case])
+    stack = Stack([task], dataset, torch.device("cpu"))
+    before, total, rows_seen = stack.weights(0), 0.0, 0
+    for step, rows in enumerate(stack.batches.epoch(0)):
+        batch, gradients = stack.gradients(rows)
+        if step == 0:
+            loss = float(batch.losses.mean())
+            found = {name: g[0].numpy().copy() for name, g in gradients.items()}
+        for optimizer in stack.optimizers:
+            optimizer.step(gradients)
+        if step < STEPS:
+            updates = {name: stack.weights(0)[name] - before[name] for name in found}
+        total += float(batch.losses.sum())
+        rows_seen += rows.shape[1]
+    return Trace(loss, found, updates, total / rows_seen)
+
+
+def record(name: str, task: Task, dataset: Dataset) -> Record:
+    (one,) = engine(by(name, task).engine, Laps()).train(
+        [by(name, task)], dataset, keep_weights=True, epoch_done=lambda runs: None
+    )
+    assert one.status == "done", one.reason
+    return one
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("case", CASES)
+def test_engines_do_the_same_maths(case: str, name: str) -> None:
+    task, dataset = task_of(*CASES[case])
+    found = agreement(trace_of(by(name, task), dataset), stacked_trace(case))
+    assert found.holds, found
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("case", ["mlp, adam", "cnn, momentum", "linear, sgd"])
+def test_engines_record_the_same(case: str, name: str) -> None:
+    task, dataset = task_of(*CASES[case])
+    ours = record(name, task, dataset)
+    theirs = record("stacked", task, dataset)
+    left_out = {"train_accuracy"}  # which other engines do not count
+    assert ours.metrics.keys() == theirs.metrics.keys() - left_out
+    for metric, value in ours.metrics.items():
+        assert value == pytest.approx(theirs.metrics[metric], rel=2e-3, abs=2e-3), metric
+    assert ours.tables.keys() == theirs.tables.keys()
+    assert ours.weights is not None
+    assert theirs.weights is not None
+    assert ours.weights.keys() == theirs.weights.keys()
+    for parameter, values in ours.weights.items():
+        np.testing.assert_allclose(values, theirs.weights[parameter], atol=2e-3, err_msg=parameter)
+
+
+def test_a_wrong_constant_is_found() -> None:
+    wrong, dataset = task_of(MLP, {**ADAM, "beta2": 0.99}, "digits")
+    assert not agreement(trace_of(by("torch", wrong), dataset), stacked_trace("mlp, adam")).holds
+
+
+def test_a_wrong_initial_weight_is_found() -> None:
+    task, dataset = task_of(*CASES["mlp, adam"])
+    other = replace(task, block=1)
+    assert not agreement(trace_of(by("torch", other), dataset), stacked_trace("mlp, adam")).holds
