@@ -113,7 +113,7 @@ def _cautions(
             f"({outcome.show(resolution)}): on so few, nothing can be shown to be equivalent."
         )
     seeds, folds = study.content["seeds"], study.content.get("folds", 1)
-    if study.content.get("split") == "kfold" and seeds % folds:
+    if outcome.part and study.content.get("split") == "kfold" and seeds % folds:
         yield (
             f"{seeds} seeds are no multiple of {folds} folds, so some rows are tested on more "
             "often than others."
@@ -176,9 +176,16 @@ def undecided(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> set[int]
 def paired_differences(
     content: Mapping[str, Any], runs: Sequence[StoredRun]
 ) -> list[dict[int, float]]:
-    """Return for every contrast what its arm has over its baseline, by seed."""
+    """Return for every contrast what its arm has over its baseline, by seed.
+
+    Differences of natural logarithms where the outcome is compared as a ratio.
+    """
     arms, _ = _summaries(content, runs)
-    return [_differences(arms[one["arm"]], arms[one["baseline"]]) for one in content["contrasts"]]
+    outcome = OUTCOMES[content["outcome"]]
+    return [
+        _differences(arms[one["arm"]], arms[one["baseline"]], outcome)
+        for one in content["contrasts"]
+    ]
 
 
 def open_contrasts(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> list[Contrast]:
@@ -239,8 +246,13 @@ def _overlap(content: Mapping[str, Any]) -> float:
 
 
 def _tested(content: Mapping[str, Any], outcome: Outcome) -> tuple[int, float]:
-    """Return on how many rows the outcome was measured, and its smallest step."""
-    part = outcome.name.partition("_")[0].replace("train", "training")
+    """Return on how many rows the outcome was measured, and its smallest step.
+
+    Zero of each for what the clock measures.
+    """
+    if not outcome.part:
+        return 0, 0.0
+    part = outcome.part.replace("train", "training")
     rows = int(str(content["data"][f"{part} rows"]).partition(" ")[0].replace(",", ""))
     # Of balanced accuracy and macro F1 it is what one row is worth on average.
     counted = outcome.name.endswith(("_accuracy", "_macro_f1"))
@@ -256,15 +268,16 @@ def _contrasts(
     """Judge what the arms have over their baselines, look by look or once."""
     outcome, margin, asked = OUTCOMES[content["outcome"]], content["margin"], content["contrasts"]
     _, resolution = _tested(content, outcome)
-    differences = [_differences(arms[one["arm"]], arms[one["baseline"]]) for one in asked]
+    bound = None if margin is None else outcome.bound(margin)
+    differences = [_differences(arms[one["arm"]], arms[one["baseline"]], outcome) for one in asked]
     better = outcome.higher_is_better
     if looks is None or len(looks.seeds) == 1:
         values = [np.array(list(d.values())) for d in differences]
-        judged = judge(values, margin, better, resolution, _overlap(content))
+        judged = judge(values, bound, better, resolution, _overlap(content))
     else:
         complete = [settled[one["arm"]] & settled[one["baseline"]] for one in asked]
         taken = [sum(blocks >= set(range(n)) for n in looks.seeds) for blocks in complete]
-        judged = judge_in_looks(differences, taken, looks, margin, better, resolution)
+        judged = judge_in_looks(differences, taken, looks, bound, better, resolution)
     return tuple(
         _contrast(one, arms[one["arm"]], arms[one["baseline"]], d, found, better)
         for one, d, found in zip(asked, differences, judged, strict=True)
@@ -305,9 +318,14 @@ def _contrast(
     )
 
 
-def _differences(arm: ArmSummary, baseline: ArmSummary) -> dict[int, float]:
+def _differences(arm: ArmSummary, baseline: ArmSummary, outcome: Outcome) -> dict[int, float]:
+    """Return the paired differences; a ratio with a value that is not above zero is no pair."""
     shared = sorted(arm.values.keys() & baseline.values.keys())
-    return {block: arm.values[block] - baseline.values[block] for block in shared}
+    found = {
+        block: outcome.comparable(arm.values[block]) - outcome.comparable(baseline.values[block])
+        for block in shared
+    }
+    return {block: d for block, d in found.items() if not math.isnan(d)}
 
 
 def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> pd.DataFrame:

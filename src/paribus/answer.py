@@ -106,12 +106,13 @@ class _Words:
         if fewest.n == fewest.asked:
             return ""
         which = "the" if len(contrasts) == 1 else "as few as"
-        return f", in {which} {fewest.n} of {fewest.asked} seeds in which both arms finished"
+        done = "have a value above zero" if self.outcome.ratio else "finished"
+        return f", in {which} {fewest.n} of {fewest.asked} seeds in which both arms {done}"
 
     def _case(self, one: Contrast, sized: bool, alone: bool) -> str:
         parts = [f"with {one.condition}"] if one.condition else []
         if sized:
-            bounds = f"{self.outcome.show(one.low)} to {self.outcome.show(one.high)}"
+            bounds = f"{self.outcome.show_bound(one.low)} to {self.outcome.show_bound(one.high)}"
             interval = f"{100 * one.confidence:g} % CI {bounds}"
             size = f"{self.outcome.show_difference(one.difference)}{self.unit}"
             parts.append(f"({size}, {interval})" if alone else f"({size})")
@@ -162,19 +163,22 @@ def notes(
     have runs, where there are more than those that are judged.
     """
     judged = sum(one.n >= FEWEST_SEEDS for one in contrasts)
-    part = outcome.name.partition("_")[0].replace("train", "training")
+    part = outcome.part.replace("train", "training")
     fewest = min(arm.asked for arm in arms)
     span = f"{fewest} to {seeds}" if fewest < seeds else f"{seeds}"
     how = f"{span} seed{'s, ± their standard deviation' if seeds != 1 else ''}"
+    compared = "ratios" if outcome.ratio else "differences"
     if looks:
-        how += f"; differences paired within seeds{_looked(looks, contrasts)}"
+        how += f"; {compared} paired within seeds{_looked(looks, contrasts)}"
     elif judged:
         how += (
-            "; differences paired within seeds, 95 % t intervals each by itself, verdicts by Holm "
+            f"; {compared} paired within seeds, 95 % t intervals each by itself, verdicts by Holm "
             f"over {len(contrasts)} contrast{'s' if len(contrasts) != 1 else ''}"
         )
     scope = f"It holds for this one {part} set of {rows:,} rows."
-    if overlap:
+    if not part:
+        scope = "It holds for this machine."
+    elif overlap:
         scope = (
             "It holds for data like these: every seed has a split of its own, and intervals and "
             "tests are corrected for the rows that splits share (Nadeau and Bengio, 2003)."
@@ -183,9 +187,9 @@ def notes(
     if contrasts and margin is None:
         told.append(
             "No margin is declared, so nothing can be shown to be equivalent: set `margin` to the "
-            "smallest difference that matters."
+            f"smallest difference that matters{' (0.05 is 5 %)' if outcome.ratio else ''}."
         )
-    if outcome.name.startswith("train"):
+    if part == "training":
         told.append(f"The {outcome.label} says nothing about rows that were not trained on.")
     needed = [one.seeds_needed for one in contrasts if one.seeds_needed]
     if needed:

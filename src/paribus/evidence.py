@@ -48,13 +48,18 @@ def evidence(
 ) -> Evidence:
     """Return all that the runs show; what too few seeds or arms cannot show is left out.
 
-    Arms are compared in the seeds that all of them finished. `reference` is the level of each
-    factor that its others are compared with; `curves` as those of an analysis. Seeds must be
+    Arms are compared in the seeds that all of them finished, by their logarithms where the outcome
+    is compared as a ratio: an interaction is then a ratio of ratios. `reference` is the level of
+    each factor that its others are compared with; `curves` as those of an analysis. Seeds must be
     independent: not so where they have splits of their own, which share rows.
     """
-    blocks = sorted(set.intersection(*(set(arm.values) for arm in arms)))
+    comparable = [
+        {b: v for b, value in arm.values.items() if not math.isnan(v := outcome.comparable(value))}
+        for arm in arms
+    ]
+    blocks = sorted(set.intersection(*map(set, comparable)))
     # [block, arm], the last factor varying fastest: as arms are ordered
-    table = np.array([[arm.values[block] for arm in arms] for block in blocks])
+    table = np.array([[values[block] for values in comparable] for block in blocks])
     effects: tuple[FactorEffect, ...] = ()
     trends: tuple[LevelTrend, ...] = ()
     standings: tuple[Standing, ...] = ()
@@ -154,7 +159,9 @@ def _trends(
         rest = tuple(other for other in range(1, table.ndim) if other != axis)
         ordered = table.mean(rest)[:, order]
         found = page(ordered)
-        enough = gains(ordered, margin, outcome.higher_is_better).level if margin else None
+        enough = None
+        if margin:
+            enough = gains(ordered, outcome.bound(margin), outcome.higher_is_better).level
         yield LevelTrend(
             name,
             tuple(levels[i] for i in order),

@@ -35,7 +35,11 @@ class ArmSummary:
 
 @dataclass(frozen=True)
 class Contrast:
-    """A comparison of an arm with its baseline on the outcome, within blocks."""
+    """A comparison of an arm with its baseline on the outcome, within blocks.
+
+    Differences are of stored values, or of their natural logarithms where the outcome is compared
+    as a ratio; so are those of effects.
+    """
 
     arm: str  # ArmSummary.name
     baseline: str

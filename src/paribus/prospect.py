@@ -20,6 +20,7 @@ from paribus.stats.power import (
 )
 from paribus.stats.verdicts import ALPHA
 from paribus.store.store import StoredRun
+from paribus.study.outcomes import OUTCOMES
 
 _FEWEST = 3  # seeds of a pilot
 
@@ -28,6 +29,7 @@ _FEWEST = 3  # seeds of a pilot
 class Spread:
     """The standard deviation of a contrast's paired differences, and what follows from it.
 
+    Differences of natural logarithms where the outcome is compared as a ratio.
     Each claim at 5 % over the number of contrasts: the first and hardest step of Holm's method.
     """
 
@@ -63,6 +65,7 @@ def prospect(
         raise InputError(f"--sd must be a number above 0 (got {guess:g})")
     asked, seeds = content["contrasts"], content["seeds"]
     margin = testable_margin(content)
+    margin = margin and OUTCOMES[content["outcome"]].bound(margin)
     alpha, overlap = ALPHA / max(1, len(asked)), float(content.get("overlap", 0.0))
 
     def spread(contrast: str, sd: float, pilot: int) -> Spread:

@@ -9,6 +9,7 @@ from itertools import groupby
 from paribus.findings import Evidence, FactorEffect, Learning, LevelTrend, Standing
 from paribus.report.wording import capitalised, listed, number, probability, signed
 from paribus.stats.verdicts import ALPHA
+from paribus.study.factors import phrase
 from paribus.study.outcomes import OUTCOMES, Outcome
 
 _MOST_NAMED = 4
@@ -21,7 +22,7 @@ def remarks(
     return (
         *(_effect(one, outcome) for one in evidence.effects if not math.isnan(one.p_adjusted)),
         *(_trend(one, outcome, margin) for one in evidence.trends),
-        *_ranked(evidence.standings),
+        *_ranked(evidence.standings, outcome),
         *_learned(evidence.learning, evidence.arms),
         *_reached(evidence.learning, outcome, reach),
     )
@@ -53,7 +54,10 @@ def _effect(effect: FactorEffect, outcome: Outcome) -> str:
     focus, other = effect.simple[0].factor, effect.simple[0].at_factor
     told = []
     for level, group in groupby(effect.simple, key=lambda one: one.level):
-        sizes = [f"{signed(outcome, one.difference)} with {one.at}" for one in group]
+        sizes = [
+            f"{signed(outcome, one.difference)} with {phrase(one.at_factor, one.at)}"
+            for one in group
+        ]
         sizes[0] = sizes[0].replace(" with", f"{unit} with", 1)
         told.append(f"{focus} {level} makes {listed(sizes)}")
     return f"{capitalised('; '.join(told))}: the effect of {focus} depends on {other} ({p})."
@@ -75,11 +79,12 @@ def _trend(trend: LevelTrend, outcome: Outcome, margin: float | None) -> str:
     return f"{text}."
 
 
-def _ranked(standings: Sequence[Standing]) -> Iterator[str]:
+def _ranked(standings: Sequence[Standing], outcome: Outcome) -> Iterator[str]:
     likely = sorted(standings, key=lambda one: -one.best)[:_MOST_NAMED]
     told = [f"{one.arm} {100 * one.best:.0f} %" for one in likely if one.best >= 0.05]
     if told:
-        yield f"Chance to have the best mean (Bayesian bootstrap, no test): {listed(told)}."
+        mean = "geometric mean" if outcome.ratio else "mean"
+        yield f"Chance to have the best {mean} (Bayesian bootstrap, no test): {listed(told)}."
 
 
 def _learned(learning: Sequence[Learning], arms: int) -> Iterator[str]:

@@ -234,12 +234,16 @@ def _foreseen(expected: Prospect, design: Design) -> Iterator[str]:
             "it varies between seeds: run a pilot (--seeds 3 or more), or state a guess with --sd."
         )
         return
-    least, most = expected.spreads[0], expected.spreads[-1]
-    show = design.outcome.show
-    unit = f" {design.outcome.difference_unit}".rstrip()
 
     def span(low: str, high: str) -> str:
         return low if low == high else f"{low} to {high}"
+
+    least, most = expected.spreads[0], expected.spreads[-1]
+    outcome = design.outcome
+    show, unit = outcome.show_size, f" {outcome.size_unit}".rstrip()
+    sd = f"sd of the differences {span(show(least.sd), show(most.sd))}{unit}"
+    if outcome.ratio:
+        sd = f"sd of the log ratios {span(f'{least.sd:.3g}', f'{most.sd:.3g}')}"
 
     where = "a guess"
     if least.pilot:
@@ -249,7 +253,7 @@ def _foreseen(expected: Prospect, design: Design) -> Iterator[str]:
     yield (
         f"With {_count(expected.seeds, 'seed')}, a difference of "
         f"{span(show(least.detectable), show(most.detectable))}{unit} is found with 80 % chance "
-        f"(sd of the differences {span(show(least.sd), show(most.sd))}{unit}, {where}; Holm over "
+        f"({sd}, {where}; Holm over "
         f"{_count(expected.contrasts, 'contrast')})."
     )
     if design.spec.margin:

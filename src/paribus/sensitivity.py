@@ -165,6 +165,8 @@ def _together(contrasts: Contrasts, alternative: Alternative, outcome: Outcome) 
 
 def _told(who: str, other: Contrast, outcome: Outcome) -> str:
     if other.verdict in ("better", "worse"):
+        if outcome.ratio:
+            return f"{who} {other.verdict} ({outcome.show_difference(other.difference)})"
         size = f"{outcome.show(abs(other.difference))} {outcome.difference_unit}".rstrip()
         return f"{who} {other.verdict} by {size}"
     words = {

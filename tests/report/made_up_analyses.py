@@ -54,6 +54,8 @@ def made_up(
     arms, rows = [], []
     for levels in combinations:
         final = expected(levels) + shared + generator.normal(0, noise, seeds)
+        if OUTCOMES[outcome].ratio:  # noise in proportion
+            final = expected(levels) * np.exp(final - expected(levels))
         lost = [diverged(levels, block) for block in range(seeds)]
         arms.append(_arm(levels, final, lost))
         rows += _curves(arms[-1].name, final, lost, epochs, outcome)
@@ -133,6 +135,9 @@ def _curves(
                 metric, loss = end * (1 + away), end**2 * (1 + away)
             if lost[block] and epoch > 1:
                 metric = loss = NAN
+            if OUTCOMES[outcome].ratio:  # no curve of its own, and no test rows
+                rows.append((arm, block, "train_loss", epoch, 0.5 + away))
+                continue
             for name, value in (
                 ("train_loss", loss * 0.8),
                 (f"train_{kind}", metric + (0.01 if kind == "accuracy" else -0.05)),
@@ -153,7 +158,8 @@ def _contrast(
     contrasts: int,
 ) -> Contrast:
     both = sorted(set(arm.values) & set(baseline.values))
-    d = np.array([arm.values[block] - baseline.values[block] for block in both])
+    value, bound = OUTCOMES[outcome].comparable, OUTCOMES[outcome].bound
+    d = np.array([value(arm.values[block]) - value(baseline.values[block]) for block in both])
     n = len(d)
     varied = [f for f in a if a[f] != b[f]]
     numbers = dict.fromkeys(
@@ -170,7 +176,7 @@ def _contrast(
         numbers |= {"p": p, "p_adjusted": min(1.0, p * contrasts)}
         numbers["p_sign_flip"] = float((flipped >= abs(d[:10].sum()) - 1e-12).mean())
         if margin is not None:
-            numbers["p_equivalence"] = float(stats.t.sf((margin - abs(mean)) / se, n - 1))
+            numbers["p_equivalence"] = float(stats.t.sf((bound(margin) - abs(mean)) / se, n - 1))
         if verdict == "inconclusive":
             good = mean > 0 if OUTCOMES[outcome].higher_is_better else mean < 0
             if numbers["p_equivalence"] < 0.05:
@@ -291,6 +297,24 @@ def regression() -> Analysis:
         question="Does a hidden layer help on the diabetes data?",
         answer="Yes: two hidden layers lower the test RMSE by 4.",
         command="",
+    )
+
+
+SECONDS = {"16": 0.031, "128": 0.052, "2048": 6.15}
+GPU = {"16": 1.0, "128": 0.31, "2048": 0.0512}
+
+
+def clock(**changes: object) -> Analysis:
+    """Times per epoch by width and device, which are compared as ratios."""
+    return made_up(
+        {"width": tuple(SECONDS), "device": ("cpu", "cuda")},
+        lambda levels: (
+            SECONDS[levels["width"]] * (GPU[levels["width"]] if levels["device"] == "cuda" else 1.0)
+        ),
+        within("device"),
+        **{"outcome": "seconds_per_epoch", "margin": 0.05, "noise": 0.02}
+        | {"question": "What does a GPU gain, by the width of the network?"}
+        | changes,  # type: ignore[arg-type]
     )
 
 

@@ -82,7 +82,7 @@ def test_arms_and_contrasts_are_tabled(page: str) -> None:
 
 def test_each_chart_has_a_caption_and_an_alternative_text(page: str) -> None:
     figures = list(parsed(page).iter("figure"))
-    assert len(figures) == 4
+    assert len(figures) == 5
     for figure in figures:
         (image,) = (node for node in figure.iter("div") if node.attrib.get("role") == "img")
         assert len(image.attrib["aria-label"]) > 60

@@ -25,10 +25,11 @@ def forest_caption(analysis: Analysis) -> str:
         f"{analysis.outcome.show_margin(analysis.margin)}: what lies inside it is too small to "
         "matter. The verdicts are corrected for the number of contrasts, the intervals are not."
     )
+    ratio = analysis.outcome.ratio
     return (
-        "Mean difference of the pairs of runs that share a seed, with its "
-        f"{wording.interval_name(analysis)}; "
-        f"{better} of the line at zero the arm is better than its baseline.{margin}"
+        f"{'Geometric mean of the ratios' if ratio else 'Mean difference'} of the pairs of runs "
+        f"that share a seed, with its {wording.interval_name(analysis)}; {better} of the line at "
+        f"{'one' if ratio else 'zero'} the arm is better than its baseline.{margin}"
     )
 
 
@@ -72,6 +73,43 @@ def curves_alt(analysis: Analysis, metrics: Sequence[str]) -> str:
     if len(last) == 1:
         return f"{intro} {wording.capitalised(outcome.label)} ends {ends[0]}."
     return f"{intro} {wording.capitalised(outcome.label)} ends lowest {ends[0]}, highest {ends[1]}."
+
+
+def interaction_caption(analysis: Analysis) -> str:
+    """Return how to read the chart of two factors."""
+    crossed = frames.crossing(analysis)
+    if crossed is None:
+        return ""
+    parallel = ", on this scale of equal ratios" if crossed.logarithmic else ""
+    return (
+        "Mean of each arm over its seeds, with the 95 % t interval of the mean. Lines that do not "
+        f"run parallel{parallel}, are how it looks where the effect of {crossed.lines} depends on "
+        f"{crossed.x}; whether it does is for the tests to say."
+    )
+
+
+def interaction_alt(analysis: Analysis) -> str:
+    """Return where each line starts and ends, the first twelve one by one."""
+    crossed = frames.crossing(analysis)
+    if crossed is None:
+        return ""
+    outcome, rows = analysis.outcome, crossed.rows
+    told = []
+    for (panel, series), line in rows.groupby(["panel", "series"], sort=False):
+        first, last = line.iloc[0], line.iloc[-1]
+        ends = [
+            f"{_with_unit(wording.number(outcome, one['mean'] / outcome.scale), outcome)} at "
+            f"{one['level']}"
+            for one in (first, last)
+        ]
+        name = ", ".join(part for part in (f"{crossed.lines} {series}", str(panel)) if part)
+        told.append(f"{name}: {ends[0]}, {ends[1]}")
+    more = len(told) - _MOST_NAMED
+    rest = [f"{_count(more, 'more line')} in the chart"] if more > 0 else []
+    return (
+        f"Line chart of the {outcome.label} by {crossed.x}, {_count(len(told), 'line')}. "
+        + _sentences([*told[:_MOST_NAMED], *rest])
+    )
 
 
 def seeds_caption(analysis: Analysis) -> str:
@@ -136,7 +174,7 @@ def _contrast(outcome: Outcome, contrast: Contrast) -> str:
     if math.isnan(contrast.difference):
         return f"{about}: {contrast.verdict}"
     shown = f"{wording.signed(outcome, contrast.difference)} {outcome.difference_unit}".rstrip()
-    low, high = wording.number(outcome, contrast.low), wording.number(outcome, contrast.high)
+    low, high = wording.bound(outcome, contrast.low), wording.bound(outcome, contrast.high)
     interval = (
         ""
         if math.isnan(contrast.low)

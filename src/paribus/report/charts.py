@@ -26,7 +26,6 @@ _FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 _INK, _FAINT, _GRID = "#1b1f24", "#5a5f66", "#e3e6ea"
 _TWO_LINES = "split(datum.label, '\\n')"
 _FEW_EPOCHS = 20  # up to here each epoch gets a point
-_WIDE_SPAN = 100.0  # means that differ by a larger factor are drawn on a log scale
 
 
 def loss_curves(analysis: Analysis) -> Chart | None:
@@ -53,7 +52,7 @@ def _curves(analysis: Analysis, metrics: Sequence[str], title: str) -> Chart | N
         return None
     drawn = frames.drawn_curves(analysis, means, metrics)
     lowest, highest = means["mean"].min(), means["mean"].max()
-    logarithmic = lowest > 0 and highest / lowest > _WIDE_SPAN
+    logarithmic = lowest > 0 and highest / lowest > frames.WIDE_SPAN
     if logarithmic:  # a band below zero has no place on the axis: end it under the lowest mean
         drawn.rows["low"] = drawn.rows["low"].clip(lower=lowest / 2)
     scale = alt.Scale(type="log") if logarithmic else alt.Scale(zero=False)
@@ -101,12 +100,15 @@ def seeds(analysis: Analysis) -> Chart | None:
     series = [wording.clean(one) for one in plan.series]
     columns = 1 if len(plan.panels) <= 4 else 2
     prefix = wording.clean(f"{plan.factor} ") if plan.factor else ""
+    scale = alt.Scale(zero=False, padding=8)
+    if outcome.ratio and rows["value"].min() > 0:
+        scale = alt.Scale(type="log", nice=False, padding=8)
     colour, _, shape = _look(series)
     base = alt.Chart().encode(
         x=alt.X(
             "value:Q",
             title=wording.labelled(outcome.label, outcome.unit),
-            scale=alt.Scale(zero=False, padding=8),
+            scale=scale,
         ).axis(tickCount=8 // columns),
         y=alt.Y("series:N", sort=series, title=None).axis(
             labelLimit=_LABEL, labelExpr=f"{json.dumps(prefix)} + datum.label"
@@ -206,7 +208,10 @@ def sensitivity(analysis: Analysis, path: str) -> Chart | None:
 
 
 def forest(analysis: Analysis) -> Chart | None:
-    """Each contrast's difference with its 95 % interval, zero, the margin, and the verdict."""
+    """Each contrast's difference with its 95 % interval, zero, the margin, and the verdict.
+
+    Ratios stand on a log scale, around one.
+    """
     if not analysis.contrasts:
         return None
     outcome = analysis.outcome
@@ -221,6 +226,8 @@ def forest(analysis: Analysis) -> Chart | None:
     low, high = ("worse", "better") if outcome.higher_is_better else ("better", "worse")
     unit = wording.labelled(f"difference in {outcome.label}", outcome.difference_unit)
     scale = alt.Scale(padding=14)
+    if outcome.ratio:
+        unit, scale = f"ratio of {outcome.label}", alt.Scale(type="log", nice=False, padding=14)
     # Em spaces, since SVG folds ordinary ones.
     title = f"← {low}\u2003\u2003{unit}\u2003\u2003{high} →"
     x = alt.X("difference:Q", title=title, scale=scale).axis(tickCount=7)
@@ -235,12 +242,13 @@ def forest(analysis: Analysis) -> Chart | None:
     layers: list[alt.Chart] = []
     shaded = ""
     if analysis.margin is not None:
-        edge = analysis.margin * outcome.scale
-        band = alt.Chart(pd.DataFrame({"low": [-edge], "high": [edge]}))
+        edge = outcome.bound(analysis.margin)
+        low_edge, high_edge = outcome.shown_difference(-edge), outcome.shown_difference(edge)
+        band = alt.Chart(pd.DataFrame({"low": [low_edge], "high": [high_edge]}))
         between = {"x": alt.X("low:Q", scale=scale), "x2": "high:Q"}
         layers.append(band.mark_rect(color=COLOURS[0], opacity=0.13).encode(**between))
-        shaded = f"; shaded: within ±{outcome.show_margin(analysis.margin)}, too small to matter"
-    zero = alt.Chart(pd.DataFrame({"difference": [0.0]}))
+        shaded = f"; shaded: within {wording.within(outcome, analysis.margin)}, too small to matter"
+    zero = alt.Chart(pd.DataFrame({"difference": [outcome.shown_difference(0.0)]}))
     layers += [
         zero.mark_rule(color=_INK, strokeWidth=1).encode(x=x),
         rows.transform_filter("isValid(datum.low) && isValid(datum.high)")
@@ -258,11 +266,56 @@ def forest(analysis: Analysis) -> Chart | None:
     ]
     step = alt.Step(36 if any(len(label) > 1 for label in lines) else 26)
     chart = alt.layer(*layers).properties(width=width, height=step)
+    mean = "Geometric mean" if outcome.ratio else "Mean"
     paired = _seeds(pd.Series([contrast.n for contrast in analysis.contrasts]))
     return _finished(
         chart,
-        "Differences, paired by seed",
-        f"Mean and {wording.interval_name(analysis)}, {paired}{shaded}",
+        f"{wording.capitalised(wording.compared(outcome))}s, paired by seed",
+        f"{mean} and {wording.interval_name(analysis)}, {paired}{shaded}",
+    )
+
+
+def interaction(analysis: Analysis) -> Chart | None:
+    """The mean of each arm by the levels of one factor, with a line per level of another.
+
+    None for fewer than two factors, or where an arm has no value. Further factors have panels.
+    """
+    crossed = frames.crossing(analysis)
+    if crossed is None:
+        return None
+    outcome, panels = analysis.outcome, crossed.panels
+    colour, dash, shape = _look(crossed.series, crossed.lines)
+    scale = alt.Scale(type="log", nice=False, padding=12) if crossed.logarithmic else None
+    scale = scale or alt.Scale(zero=False, padding=12)
+    title = wording.labelled(outcome.label, outcome.unit)
+    columns = min(len(panels), 3)
+    y = alt.Y("mean:Q", title=title, scale=scale).axis(tickCount=5)
+    base = alt.Chart().encode(
+        x=alt.X("level:N", sort=crossed.levels, title=crossed.x)
+        .scale(type="point", padding=0.3)
+        .axis(labelAngle=0, labelLimit=(_WIDTH - 60) // columns // len(crossed.levels)),
+        color=colour,
+    )
+    chart = alt.layer(
+        base.mark_rule(strokeWidth=1.6, opacity=0.6).encode(
+            y=alt.Y("low:Q", scale=scale), y2="high:Q"
+        ),
+        base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=dash),
+        base.mark_point(filled=True, size=56, opacity=1).encode(y=y, shape=shape),
+        data=crossed.rows,
+    ).resolve_legend(shape="independent")
+    width = (_WIDTH - 60) // columns - 14
+    chart = chart.properties(width=width, height=280 if columns == 1 else 200)
+    heading = f"{wording.capitalised(outcome.label)} by {crossed.x} and {crossed.lines}"
+    counts = pd.Series([len(arm.values) for arm in analysis.arms])
+    says = f"Mean and 95 % t interval of each arm, {_seeds(counts)}"
+    if len(panels) == 1:
+        return _finished(chart, heading, says)
+    facets = alt.Facet("panel:N", title=None, sort=panels).header(labelLimit=width)
+    return _finished(
+        chart.facet(facet=facets, columns=columns, spacing={"row": 16, "column": 14}),
+        heading,
+        says,
     )
 
 

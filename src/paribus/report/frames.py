@@ -23,7 +23,11 @@ from paribus.study.outcomes import OUTCOMES, Outcome
 MOST_ROWS = 5000
 """Rows that one chart draws at most."""
 
+WIDE_SPAN = 100.0
+"""Means that differ by a larger factor are drawn on a log scale."""
+
 _PARTS = ("train", "validation", "test")
+_MACHINES = ("device", "engine")  # factors that are compared first of all
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,80 @@ def _coloured_factor(analysis: Analysis) -> str | None:
     candidates = [f for f, of in analysis.factors.items() if 2 <= len(of) <= len(COLOURS)]
     # On a tie the last factor wins: it varies fastest in the order of the arms.
     return max(reversed(candidates), key=lambda f: varied[f], default=None)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The mean outcome of every arm, laid out by two factors: one along the axis, one as lines.
+
+    `rows` has the columns panel (the levels of all further factors), series, level, mean, low and
+    high, in shown values.
+    """
+
+    x: str
+    lines: str
+    rows: pd.DataFrame
+    levels: list[str]  # along the axis: increasing where they are numbers, else as declared
+    series: list[str]
+    panels: list[str]  # in order
+    logarithmic: bool
+
+
+def crossing(analysis: Analysis) -> Crossing | None:
+    """Lay out the means by two factors; None for fewer, or where an arm has no value.
+
+    The lines are devices or engines where the study compares those, else the factor with the fewest
+    levels; along the axis stands the other one with the most.
+    """
+    factors, scale = analysis.factors, analysis.outcome.scale
+    if len(factors) < 2 or not all(math.isfinite(arm.mean * scale) for arm in analysis.arms):
+        return None
+    machines = [factor for factor in factors if factor in _MACHINES]
+    # On a tie the last factor wins, as among colours.
+    fewest = min(reversed(list(factors)), key=lambda f: len(factors[f]))
+    lines = machines[0] if machines else fewest
+    x = max((factor for factor in factors if factor != lines), key=lambda f: len(factors[f]))
+    means = [arm.mean * scale for arm in analysis.arms]
+    lowest, highest = min(means, default=1.0), max(means, default=1.0)
+    logarithmic = lowest > 0 and (analysis.outcome.ratio or highest / lowest > WIDE_SPAN)
+    rows, panels = [], []
+    for arm, mean in zip(analysis.arms, means, strict=True):
+        others = [f"{f} {level}" for f, level in arm.levels.items() if f not in (x, lines)]
+        panels.append(wording.clean(" · ".join(others)))
+        low, high = arm.low * scale, arm.high * scale
+        if not (math.isfinite(low) and math.isfinite(high)):
+            low = high = mean
+        rows.append(
+            {
+                "panel": panels[-1],
+                "series": wording.clean(arm.levels[lines]),
+                "level": wording.clean(arm.levels[x]),
+                "mean": mean,
+                # An interval below zero has no place on a log axis: end it under the lowest mean.
+                "low": max(low, lowest / 2) if logarithmic else low,
+                "high": high,
+            }
+        )
+    levels = [wording.clean(level) for level in _in_order(factors[x])]
+    frame = pd.DataFrame(rows)
+    frame = frame.sort_values("level", key=lambda one: one.map(levels.index), kind="stable")
+    return Crossing(
+        wording.clean(x),
+        wording.clean(lines),
+        frame.reset_index(drop=True),
+        levels,
+        [wording.clean(level) for level in factors[lines]],
+        list(dict.fromkeys(panels)),
+        logarithmic,
+    )
+
+
+def _in_order(levels: Sequence[str]) -> list[str]:
+    """Return levels in increasing order where all are numbers, else as they are."""
+    try:
+        return sorted(levels, key=float)
+    except ValueError:
+        return list(levels)
 
 
 def metrics_like(analysis: Analysis, name: str) -> tuple[str, ...]:
@@ -243,7 +321,7 @@ def candidate_rows(analysis: Analysis, path: str) -> pd.DataFrame:
 
 
 def contrast_rows(analysis: Analysis) -> pd.DataFrame:
-    """Return a row per contrast: label, difference, low, high, figures, verdict.
+    """Return a row per contrast: label, difference, low, high, figures, verdict; ratios as such.
 
     The figures are the difference and its interval as people read them; `label` has up to two
     lines and is unique.
@@ -265,6 +343,6 @@ def contrast_rows(analysis: Analysis) -> pd.DataFrame:
         }
     )
     numbers = ["difference", "low", "high"]
-    shown = frame[numbers].astype(float) * outcome.scale
+    shown = frame[numbers].astype(float).map(outcome.shown_difference)
     frame[numbers] = shown.where(np.isfinite(shown))
     return frame

@@ -116,6 +116,12 @@ def _figures(analysis: Analysis) -> list[_Figure]:
     metrics = frames.metrics_like(analysis, analysis.outcome.name)
     drawn = (
         ("forest", charts.forest, captions.forest_caption, captions.forest_alt),
+        (
+            "interaction",
+            charts.interaction,
+            captions.interaction_caption,
+            captions.interaction_alt,
+        ),
         ("seeds", charts.seeds, captions.seeds_caption, captions.seeds_alt),
         ("metric", charts.metric_curves, *_about_curves(metrics)),
         ("loss", charts.loss_curves, *_about_curves(losses)),

@@ -18,8 +18,11 @@ _LEFT_OUT = ("curves",)  # a table of its own; the store exports it
 def to_record(analysis: Analysis) -> dict[str, Any]:
     """Return the analysis as JSON-ready values; nan and infinity become None.
 
-    Values are as stored (accuracy as a share); `outcome.scale` turns them into shown ones. Keys
-    are the field names of `Analysis`, without the curves, and `verdicts`, a count of each.
+    Values are as stored (accuracy as a share); `outcome.scale` turns them into shown ones. Where
+    `outcome.ratio` is true, differences and their bounds (`difference`, `differences`, `low` and
+    `high` of contrasts, looks and effects) are of natural logarithms: the ratio is their
+    exponential. The margin is as declared: 0.05 is a ratio from 1/1.05 to 1.05. Keys are the field
+    names of `Analysis`, without the curves, and `verdicts`, a count of each.
     """
     record = {
         field.name: plain(getattr(analysis, field.name))

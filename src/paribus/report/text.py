@@ -116,7 +116,10 @@ def _contrast_columns(
 
 
 def _baseline_heading(analysis: Analysis) -> str:
-    """'against no (points)' where all contrasts leave the same level, else 'difference (...)'."""
+    """'against no (points)' where all contrasts leave the same level, else 'difference (...)'.
+
+    'ratio to no' and 'ratio' where the outcome is compared as a ratio.
+    """
     levels = {arm.name: arm for arm in analysis.arms}
     left = {
         _varied(levels.get(contrast.arm), levels.get(contrast.baseline))
@@ -125,6 +128,8 @@ def _baseline_heading(analysis: Analysis) -> str:
     (level,) = left if len(left) == 1 else ("",)
     if not level:
         return wording.difference_heading(analysis)
+    if analysis.outcome.ratio:
+        return f"ratio to {level}"
     return wording.labelled(f"against {level}", analysis.outcome.difference_unit)
 
 

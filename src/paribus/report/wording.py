@@ -54,6 +54,11 @@ def signed(outcome: Outcome, value: float) -> str:
     return _finite(value, value * outcome.scale, outcome.show_difference, "+")
 
 
+def bound(outcome: Outcome, value: float) -> str:
+    """Return a bound of a stored difference, without a sign and without its unit."""
+    return _finite(value, value * outcome.scale, outcome.show_bound, "")
+
+
 def _finite(value: float, shown: float, show: Callable[[float], str], sign: str) -> str:
     if math.isnan(value):
         return NOTHING
@@ -80,7 +85,7 @@ def slope(values: tuple[float, float, float]) -> str:
 
 def difference_interval(outcome: Outcome, contrast: Contrast | Paired | Part) -> str:
     """Return '[14.10, 14.78]', without plus signs, or a dash."""
-    return _interval(number(outcome, contrast.low), number(outcome, contrast.high))
+    return _interval(bound(outcome, contrast.low), bound(outcome, contrast.high))
 
 
 def _interval(low: str, high: str) -> str:
@@ -88,7 +93,7 @@ def _interval(low: str, high: str) -> str:
 
 
 def difference(outcome: Outcome, contrast: Contrast | Paired | Part) -> str:
-    """Return '+14.44 [14.10, 14.78]'; without the interval where there is none."""
+    """Return '+14.44 [14.10, 14.78]' or '×1.24 [1.20, 1.28]'; without an interval that is none."""
     interval = difference_interval(outcome, contrast)
     shown = signed(outcome, contrast.difference)
     return shown if interval == NOTHING else f"{shown} {interval}"
@@ -143,8 +148,19 @@ def status(arm: ArmSummary) -> str:
 
 
 def difference_heading(analysis: Analysis) -> str:
-    """Return the heading of a column of differences, with their unit."""
-    return labelled("difference", analysis.outcome.difference_unit)
+    """Return the heading of a column of differences, with their unit, or of ratios."""
+    return labelled(compared(analysis.outcome), analysis.outcome.difference_unit)
+
+
+def compared(outcome: Outcome) -> str:
+    """Return what a contrast is: a difference or a ratio."""
+    return "ratio" if outcome.ratio else "difference"
+
+
+def within(outcome: Outcome, margin: float) -> str:
+    """Return what is too small to matter: '±0.2 points', or '5 % (1/1.05 to 1.05)'."""
+    shown = outcome.show_margin(margin)
+    return f"{shown} (1/{1 + margin:g} to {1 + margin:g})" if outcome.ratio else f"±{shown}"
 
 
 def budget(tuning: Tuning) -> str:

@@ -140,7 +140,7 @@ def _one_learning_rate(design: Design) -> _Found:
 
 def _training_outcome(design: Design) -> _Found:
     name = design.outcome.name
-    if name.startswith("train_"):
+    if design.outcome.part == "train":
         yield (
             f"The outcome, {name}, is measured on the rows that are trained on.",
             "It gets better by learning these rows by heart, and says nothing about others.",
@@ -166,7 +166,7 @@ def _test_set_chooses(design: Design) -> _Found:
             for factor in spec.arms_differ_in
             if factor.key in compared and _is_tuned(factor)
         )
-    if told and name.startswith("test_"):
+    if told and design.outcome.part == "test":
         chosen = name.replace("test", "validation", 1)
         yield (
             f"The {design.outcome.label} compares {told}, of which the best may be chosen.",

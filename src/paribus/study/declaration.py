@@ -162,9 +162,12 @@ def _data(design: Design) -> dict[str, str]:
 
 
 def _overlap(design: Design) -> float:
-    """Return rows judged by / rows trained on where seeds have splits of their own; else 0."""
-    if design.spec.data.split == "fixed":
+    """Return rows judged by / rows trained on where seeds have splits of their own; else 0.
+
+    Zero for what the clock measures: it is judged by no rows.
+    """
+    if design.spec.data.split == "fixed" or not design.outcome.part:
         return 0.0
-    validating = design.outcome.name.startswith("validation")
+    validating = design.outcome.part == "validation"
     judged_by = sum(one.validation if validating else one.test for one in design.sizes)
     return judged_by / sum(one.train for one in design.sizes)

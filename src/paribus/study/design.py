@@ -381,16 +381,23 @@ def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterat
             f"outcome {outcome.name} does not fit the {dataset.task} of {dataset.name}: "
             f"use {_default_outcome(dataset)} or test_loss"
         )
-    if outcome.scale == 100 and spec.margin is not None and spec.margin >= 1:
+    if (outcome.scale == 100 or outcome.ratio) and spec.margin is not None and spec.margin >= 1:
+        example = "0.05 is 5 %" if outcome.ratio else "0.01 is one point"
         yield (
-            f"margin must be less than 1 for {outcome.name}, where 0.01 is one point "
-            f"(got {spec.margin:g})"
+            f"margin must be less than 1 for {outcome.name}, where {example} (got {spec.margin:g})"
+        )
+    if outcome.lane == "clock" and spec.reach is not None:
+        yield f"reach needs an outcome that has a value after every epoch: {outcome.name} has none"
+    if outcome.lane == "clock" and spec.tune is not None:
+        yield (
+            f"outcome {outcome.name} does not go with tune: what is tuned for quality must be "
+            "judged by quality"
         )
     if outcome.scale == 100 and spec.reach is not None and spec.reach > 1:
         yield f"reach must be at most 1 for {outcome.name} (got {spec.reach:g})"
-    if outcome.name.startswith("validation") and not spec.data.validation:
+    if outcome.part == "validation" and not spec.data.validation:
         yield f"outcome {outcome.name} needs data.validation above 0"
-    if outcome.name.startswith("train") and spec.data.split != "fixed":
+    if outcome.part == "train" and spec.data.split != "fixed":
         yield (
             f"outcome {outcome.name} needs data.split fixed (got {spec.data.split}): splits share "
             f"most of their training rows, and no correction for that is known"

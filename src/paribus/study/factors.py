@@ -26,13 +26,18 @@ class Factor:
     levels: tuple[Level, ...]
 
     def phrase(self, label: str) -> str:
-        """Return a level as prose: led by the factor where it says little by itself."""
-        bare = label in _BARE or not label[:1].isalpha()
-        return f"{self.label} {label}" if bare else label
+        """Return a level as prose, as the function of this name does."""
+        return phrase(self.label, label)
 
     def level(self, label: str) -> Level | None:
         """Return the level of that label, or None."""
         return next((level for level in self.levels if level.label == label), None)
+
+
+def phrase(factor: str, level: str) -> str:
+    """Return a level as prose: led by the factor where it says little by itself."""
+    bare = level in _BARE or not level[:1].isalpha()
+    return f"{factor} {level}" if bare else level
 
 
 def level_label(value: Any) -> str:
