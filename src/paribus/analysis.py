@@ -124,7 +124,9 @@ def _cautions(
             "normalisation used the test batch."
         )
     lacking = sum(r.status == "done" and outcome.name not in r.metrics for r in study.runs)
-    if lacking:
+    if lacking and outcome.lane == "clock":
+        yield f"The {outcome.label} of {lacking} runs was not measured."
+    elif lacking:
         yield (
             f"{lacking} runs are from an earlier Paribus, which did not record the "
             f"{outcome.label}: name another --store to train them again."

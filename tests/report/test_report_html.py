@@ -229,3 +229,13 @@ def test_what_was_tuned_and_whether_the_verdict_survives_is_told() -> None:
     assert "Figure 5. All arms tried the same values" in words(section)
     assert len(list(section.iter("figure"))) == 2
     assert "#tuning" in [node.attrib["href"] for node in root.iter("a")]
+
+
+def test_times_are_told_as_ratios() -> None:
+    page = html.render(made_up_analyses.clock())
+    text = words(parsed(page))
+    assert "ratio, 95 % interval" in text
+    assert "×0.313 [0.309, 0.317]" in text
+    assert "a difference within 5 % (1/1.05 to 1.05) was declared too small to matter" in text
+    figures = [figure.attrib["id"] for figure in parsed(page).iter("figure")]
+    assert figures == ["figure-forest", "figure-interaction", "figure-seeds", "figure-loss"]

@@ -80,11 +80,11 @@ def interaction_caption(analysis: Analysis) -> str:
     crossed = frames.crossing(analysis)
     if crossed is None:
         return ""
-    parallel = ", on this scale of equal ratios" if crossed.logarithmic else ""
+    scale = " On this scale equal ratios are equally far apart." if crossed.logarithmic else ""
     return (
-        "Mean of each arm over its seeds, with the 95 % t interval of the mean. Lines that do not "
-        f"run parallel{parallel}, are how it looks where the effect of {crossed.lines} depends on "
-        f"{crossed.x}; whether it does is for the tests to say."
+        f"Mean of each arm over its seeds, with the 95 % t interval of the mean.{scale} Where the "
+        f"lines do not run parallel, the effect of {crossed.lines} seems to depend on {crossed.x}: "
+        "whether it does is for the tests to say."
     )
 
 

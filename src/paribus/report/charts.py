@@ -6,6 +6,7 @@ Every function takes an `Analysis` and returns a chart, or None where there is n
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -25,6 +26,7 @@ _LETTER = 6.4  # the mean width of a letter of a label, in pixels
 _FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 _INK, _FAINT, _GRID = "#1b1f24", "#5a5f66", "#e3e6ea"
 _TWO_LINES = "split(datum.label, '\\n')"
+_MOST_DECADES = 5  # of a log axis that has ticks between its powers of ten
 _FEW_EPOCHS = 20  # up to here each epoch gets a point
 
 
@@ -231,6 +233,9 @@ def forest(analysis: Analysis) -> Chart | None:
     # Em spaces, since SVG folds ordinary ones.
     title = f"← {low}\u2003\u2003{unit}\u2003\u2003{high} →"
     x = alt.X("difference:Q", title=title, scale=scale).axis(tickCount=7)
+    if outcome.ratio:
+        drawn = frame[["difference", "low", "high"]].to_numpy(float).ravel().tolist()
+        x = x.axis(values=_round_numbers([*drawn, 1.0]))
     y = alt.Y("label:N", sort=list(frame["label"]), title=None).axis(
         labelExpr=_TWO_LINES, labelLimit=_LABEL, domain=False, ticks=False, labelPadding=10
     )
@@ -290,6 +295,9 @@ def interaction(analysis: Analysis) -> Chart | None:
     title = wording.labelled(outcome.label, outcome.unit)
     columns = min(len(panels), 3)
     y = alt.Y("mean:Q", title=title, scale=scale).axis(tickCount=5)
+    if crossed.logarithmic:
+        drawn = crossed.rows[["low", "high"]].to_numpy(float).ravel().tolist()
+        y = y.axis(values=_round_numbers(drawn))
     base = alt.Chart().encode(
         x=alt.X("level:N", sort=crossed.levels, title=crossed.x)
         .scale(type="point", padding=0.3)
@@ -352,6 +360,20 @@ def _look(
         alt.StrokeDash("series:N", scale=scale(DASHES), legend=shown),
         alt.Shape("series:N", scale=scale(SHAPES), legend=None),
     )
+
+
+def _round_numbers(values: Sequence[float]) -> Any:
+    """Return 1, 2, 5, 10, ... along a log axis of `values`; undefined where those are too few."""
+    positive = [value for value in values if 0 < value < math.inf]
+    if not positive:
+        return alt.Undefined
+    low, high = min(positive), max(positive)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    if len(decades) > _MOST_DECADES:
+        return [float(f"1e{decade}") for decade in decades]
+    ticks = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
+    within = [tick for tick in ticks if low <= tick <= high]
+    return within if len(within) > 3 else alt.Undefined
 
 
 def _seeds(counts: pd.Series[int]) -> str:

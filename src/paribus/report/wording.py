@@ -67,9 +67,17 @@ def _finite(value: float, shown: float, show: Callable[[float], str], sign: str)
 
 
 def mean_and_sd(outcome: Outcome, arm: ArmSummary) -> str:
-    """Return '78.24 ± 0.41'; the mean alone where there is no standard deviation."""
+    """Return '78.24 ± 0.41'; the mean alone where there is no standard deviation.
+
+    The latter has as many decimals as the mean.
+    """
     mean = number(outcome, arm.mean)
-    return mean if math.isnan(arm.sd) else f"{mean} ± {number(outcome, arm.sd)}"
+    if math.isnan(arm.sd):
+        return mean
+    sd = number(outcome, arm.sd)
+    if outcome.ratio and "e" not in mean + sd:
+        sd = f"{arm.sd * outcome.scale:.{len(mean.partition('.')[2])}f}"
+    return f"{mean} ± {sd}"
 
 
 def mean_interval(outcome: Outcome, arm: ArmSummary) -> str:
