@@ -374,3 +374,17 @@ def test_a_guess_is_the_spread_of_log_ratios() -> None:
     size = 100 * math.expm1(expected.spreads[0].detectable)
     assert f"a difference of {size:.3g} % is found with 80 % chance" in told
     assert "(sd of the log ratios 0.02, a guess; " in told
+
+
+def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
+    values = times(2.0, 0.96)
+    runs = [(block, arm) for arm in (0, 1) for block in range(10)]
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        content = content_of(ENGINE, 10)
+        store.add_study("k" * 32, "s", "?", content, ((b, a, f"{a}-{b}") for b, a in runs))
+        for block, arm in runs:
+            measured = {"seconds_per_epoch": values[arm][block]} if block else {}
+            store.add_record(Record(f"{arm}-{block}", "done", "", measured), {})
+        study = analyse(store, "s")
+    assert "The time per epoch of 2 runs was not measured." in study.notes
+    assert study.contrasts[0].n == 9
