@@ -359,24 +359,46 @@ def schema() -> None:
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
-    """Check this machine: versions, accelerator, cores, memory, data."""
-    from paribus import screen
-    from paribus.doctor import examine
+def doctor(
+    require: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Fail without these: torch, tensorflow, jax, cuda (commas between them).",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check this machine: frameworks, accelerator, cores, memory, power, load, data.
 
-    rows = examine()
+    Each framework is imported and asked what it sees. Exit code 1 if something that is required is
+    missing; cuda is a GPU for each framework named with it, or for PyTorch.
+
+    [bold]Examples[/bold]
+
+      paribus doctor
+
+      paribus doctor --require torch,cuda
+
+      paribus doctor --json | jq '.\\[] | select(.ok | not)'
+    """
+    from paribus.doctor import examine, requirements
+    from paribus.doctor import require as missing_of
+
+    wanted = requirements(require) if require is not None else []
+    from paribus import screen
+
+    with screen.err.status("Asking each framework what it sees …"):
+        rows = examine()
+    missing = missing_of(rows, wanted)
     if json:
-        screen.print_json(rows)
+        screen.print_json([row.record() for row in rows])
     else:
-        shown = [
-            {
-                "": "ok" if row["ok"] else "!!",
-                "what": row["what"],
-                "found": row["found"] + (f" ({row['remedy']})" if row["remedy"] else ""),
-            }
-            for row in rows
-        ]
-        screen.table(shown, wrap="found")
+        screen.table([screen.checked(row) for row in rows], wrap="found")
+    for problem in missing:
+        typer.echo(f"paribus: {problem}", err=True)
+    if missing:
+        raise typer.Exit(1)
 
 
 @data_app.command("list")

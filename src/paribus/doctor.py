@@ -1,72 +1,403 @@
-"""What this machine has for training: versions, accelerator, cores, memory, data."""
+"""What this machine has for training: frameworks, accelerator, processor, memory, load, data."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import math
 import os
 import platform
+import re
+import shutil
+import signal
+import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from paribus.clock import machine
 from paribus.environment import cpu_model, version_of
-from paribus.workers.cores import available_cores
+from paribus.errors import InputError, nearest
+from paribus.workers import cores
+
+LIMIT = 20.0
+"""Seconds that a framework may take to say what it sees."""
+
+_CPUFREQ = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+_DRIVER = Path("/proc/driver/nvidia/version")
+_CPUINFO = Path("/proc/cpuinfo")
 
 
-def examine() -> list[dict[str, Any]]:
-    """Return one row per thing looked at: what, found, ok, and what to do where it is not."""
-    rows = [
-        _row("Paribus", version_of("paribus") or "not installed", True),
-        _row("Python", platform.python_version(), sys.version_info >= (3, 11), "use 3.11 or newer"),
-        _row("virtual environment", sys.prefix if sys.prefix != sys.base_prefix else "none", True),
-        *_torch(),
-        _row("processor", f"{cpu_model()}, {available_cores()} cores", True),
+@dataclass
+class Row:
+    """One thing looked at; `ok` is false only where it hinders work."""
+
+    name: str  # for programs
+    what: str  # for people
+    found: str
+    ok: bool = True
+    remedy: str = ""  # what would change it
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Return the row as a program reads it."""
+        shown = {"what": self.what, "found": self.found, "ok": self.ok, "remedy": self.remedy}
+        return {**shown, "name": self.name, **self.facts}
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A framework that Paribus knows: how to have it, and how to have it use a GPU."""
+
+    title: str
+    companion: str | None  # a package that is told beside it
+    install: str
+    with_gpu: str
+
+
+FRAMEWORKS = {
+    "torch": Framework(
+        "PyTorch",
+        None,
+        "pip install 'torch>=2.13,<3'",
+        "install a build with CUDA: https://pytorch.org/get-started",
+    ),
+    "tensorflow": Framework(
+        "TensorFlow",
+        "Keras",
+        "pip install 'paribus[tensorflow]'",
+        "pip install 'tensorflow[and-cuda]'",
+    ),
+    "jax": Framework("JAX", "Optax", "pip install 'paribus[jax]'", "pip install 'jax[cuda12]'"),
+}
+REQUIRABLE = (*FRAMEWORKS, "cuda")
+
+
+def examine() -> list[Row]:
+    """Look at everything; takes about as long as the slowest framework takes to import."""
+    start = machine.read()
+    with ThreadPoolExecutor(len(FRAMEWORKS) + 1) as pool:
+        asked = {name: pool.submit(_ask, name) for name in FRAMEWORKS if _installed(name)}
+        nvidia = pool.submit(_nvidia)
+        after = [_processor(), _cores(), _precision(), _memory(), _power(), *_governor()]
+        data = _data()
+        driver = nvidia.result()
+        answers = {name: answer.result() for name, answer in asked.items()}
+    frameworks = [_framework(name, answers.get(name), driver) for name in FRAMEWORKS]
+    load = _load(machine.between(start, machine.read()))
+    return [*_python(), *frameworks, driver, *after, _threads(answers.get("torch")), load, *data]
+
+
+def requirements(text: str) -> list[str]:
+    """Return what a comma-separated list requires; InputError for what is not known."""
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    allowed = ", ".join(REQUIRABLE)
+    if not names:
+        raise InputError(f"--require names nothing; allowed are {allowed}")
+    unknown = [name for name in names if name not in REQUIRABLE]
+    if unknown:
+        raise InputError(
+            [
+                f"--require {name} is not known{nearest(name, REQUIRABLE)}; allowed are {allowed}"
+                for name in unknown
+            ]
+        )
+    return names
+
+
+def require(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """Return what is missing of the names, with what to do; its rows are no longer ok.
+
+    "cuda" is a GPU that each framework named with it can use; PyTorch, where none is named.
+    """
+    by_name = {row.name: row for row in rows}
+    wanted = [name for name in FRAMEWORKS if name in names]
+    missing = []
+    for name in wanted:
+        row = by_name[name]
+        if "version" not in row.facts or not row.ok:
+            row.ok = False
+            missing.append(_sentence(row))
+    for name in (wanted or ["torch"]) if "cuda" in names else ():
+        row = by_name[name]
+        if row.ok and not row.facts.get("cuda"):
+            row.ok = False
+            missing.append(_sentence(row, "CUDA is required, but "))
+        elif not row.ok and name not in wanted:
+            missing.append(_sentence(row, "CUDA is required, but "))
+    return missing
+
+
+def _sentence(row: Row, before: str = "") -> str:
+    return f"{before}{row.what}: {row.found}" + (f" ({row.remedy})" if row.remedy else "")
+
+
+def _python() -> list[Row]:
+    version, recent = platform.python_version(), sys.version_info >= (3, 11)
+    own = sys.prefix != sys.base_prefix or os.environ.get("CONDA_PREFIX") == sys.prefix
+    paribus = version_of("paribus")
+    return [
+        Row("paribus", "Paribus", paribus or "not installed", facts={"version": paribus}),
+        Row(
+            "python",
+            "Python",
+            version,
+            recent,
+            "" if recent else "use 3.11 or newer",
+            {"version": version},
+        ),
+        Row("environment", "virtual environment", sys.prefix if own else "none"),
     ]
+
+
+def _installed(name: str) -> bool:
+    """Return whether there is such a package; a folder that an uninstalled one left is none."""
+    with suppress(ImportError, ValueError):
+        found = importlib.util.find_spec(name)
+        return found is not None and found.origin is not None
+    return False
+
+
+def _command(name: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "paribus.probe", name]
+
+
+def _ask(name: str) -> dict[str, Any] | str:
+    """Return what a framework says of itself in a process of its own, or why it does not."""
+    try:
+        done = _run(_command(name))
+    except subprocess.TimeoutExpired:
+        return f"did not answer within {LIMIT:g} s"
+    except OSError as error:
+        return f"could not be asked: {error}"
+    if done.returncode == 0:
+        with suppress(ValueError, IndexError):
+            answer = json.loads(done.stdout.splitlines()[-1])
+            if isinstance(answer, dict):
+                return answer
+    how = f"exit code {done.returncode}"
+    if done.returncode < 0:
+        with suppress(ValueError):
+            how = signal.Signals(-done.returncode).name
+    return f"does not start: {_last_line(done.stderr) or how}"
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=LIMIT,
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else ""
+
+
+def _framework(name: str, answer: dict[str, Any] | str | None, driver: Row) -> Row:
+    known = FRAMEWORKS[name]
+    if answer is None:  # PyTorch is what Paribus trains with
+        return Row(name, known.title, "not installed", name != "torch", known.install)
+    if isinstance(answer, str):
+        remedy = f"python -c 'import {name}' shows more"
+        facts: dict[str, Any] = {"version": version_of(name), "accelerator": None, "cuda": False}
+        return Row(
+            name, known.title, f"{version_of(name) or ''} {answer}".strip(), False, remedy, facts
+        )
+    facts = {key: answer[key] for key in ("version", "accelerator", "cuda")}
+    found, remedy = str(facts["version"]), ""
+    if known.companion:
+        beside = version_of(known.companion.lower())
+        facts[known.companion.lower()] = beside
+        found += f" with {known.companion} {beside}" if beside else f" without {known.companion}"
+        remedy = "" if beside else known.install
+    if facts["accelerator"]:
+        return Row(name, known.title, f"{found}, {facts['accelerator']}", True, remedy, facts)
+    why, how = answer["why"], ""
+    if why:
+        how = known.with_gpu if driver.facts["driver"] else ""  # else it would not help
+    elif os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        why, how = "CUDA_VISIBLE_DEVICES hides every GPU", "unset CUDA_VISIBLE_DEVICES"
+    elif driver.facts["driver"] is None:
+        why = "no NVIDIA driver is loaded"
+    else:
+        why, how = "it finds no GPU though the driver is loaded", known.with_gpu
+    facts["why"] = why
+    return Row(name, known.title, f"{found}, CPU only: {why}", True, how or remedy, facts)
+
+
+def _nvidia() -> Row:
+    """Return the row of the NVIDIA driver, the CUDA version it supports and its GPUs."""
+    facts: dict[str, Any] = {"driver": None, "cuda": None, "gpus": []}
+    if found := _loaded_driver():
+        facts["driver"] = found
+    row = Row("nvidia", "NVIDIA driver", "none is loaded", facts=facts)
+    if shutil.which("nvidia-smi"):
+        try:
+            done = _run(["nvidia-smi", "-q"])
+        except (subprocess.TimeoutExpired, OSError):
+            done = None
+        if done is None or done.returncode:
+            said = f"did not answer within {LIMIT:g} s" if done is None else _last_line(done.stdout)
+            row.found, row.ok = f"nvidia-smi: {said}", False
+            row.remedy = "start the machine anew, or install the driver anew"
+            return row
+        facts |= _parse_smi(done.stdout)
+    if facts["driver"]:
+        cuda = f", CUDA {facts['cuda']}" if facts["cuda"] else ""
+        row.found = ", ".join([f"{facts['driver']}{cuda}", *facts["gpus"]])
+    return row
+
+
+def _loaded_driver() -> str | None:
+    with suppress(OSError):
+        if match := re.search(r"\b\d+\.\d+(\.\d+)?\b", _DRIVER.read_text()):
+            return match.group()
+        return "of unknown version"
+    return None
+
+
+def _parse_smi(text: str) -> dict[str, Any]:
+    """Return driver, CUDA version and GPUs of what `nvidia-smi -q` prints."""
+    driver = re.search(r"Driver Version\s*:\s*([\d.]+)", text)
+    cuda = re.search(r"CUDA (?:UMD )?Version\s*:\s*([\d.]+)", text)
+    names = re.findall(r"Product Name\s*:\s*(.+)", text)
+    sizes = re.findall(r"FB Memory Usage\s+Total\s*:\s*(\d+) MiB", text)
+    gpus = [name.strip() for name in names]
+    if len(sizes) == len(gpus):
+        gpus = [f"{n} {int(s) * 2**20 / 1e9:.0f} GB" for n, s in zip(gpus, sizes, strict=True)]
+    return {"driver": driver and driver[1], "cuda": cuda and cuda[1], "gpus": gpus}
+
+
+def _processor() -> Row:
+    return Row("processor", "processor", cpu_model())
+
+
+def _cores() -> Row:
+    physical, logical = psutil.cpu_count(logical=False), os.cpu_count()
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
+    quota = cores._quota()
+    found = f"{physical or 'unknown'} physical, {logical} logical, {mine} for this process"
+    if quota != math.inf:
+        found += f", no more than {quota:g} at once by a container's quota"
+    facts = {"physical": physical, "logical": logical, "available": mine}
+    return Row(
+        "cores", "cores", found, facts={**facts, "quota": None if quota == math.inf else quota}
+    )
+
+
+_FAST = {
+    "float32": {
+        "avx512f": "AVX-512",
+        "avx2": "AVX2",
+        "avx": "AVX",
+        "sve": "SVE",
+        "asimd": "NEON",
+    },
+    "bfloat16": {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "NEON"},
+    "float16": {"amx_fp16": "AMX", "avx512_fp16": "AVX-512", "asimdhp": "NEON"},
+}
+"""Precision, the processor's flag for it as Linux writes it, and its usual name; the best first."""
+
+
+def fast_precisions(cpuinfo: str) -> dict[str, str]:
+    """Return the precisions that a processor computes fast, and by which instructions.
+
+    `cpuinfo` is the text of Linux's /proc/cpuinfo. Empty where it names no instructions we know.
+    """
+    line = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
+    flags = set(line[1].split()) if line else set()
+    best = {
+        precision: next((name for flag, name in names.items() if flag in flags), "")
+        for precision, names in _FAST.items()
+    }
+    return {precision: name for precision, name in best.items() if name}
+
+
+def _precision() -> Row:
+    text = ""
+    with suppress(OSError):
+        text = _CPUINFO.read_text()
+    fast = fast_precisions(text)
+    found = ", ".join(f"{precision} by {name}" for precision, name in fast.items())
+    return Row("precision", "fast precision", found or "unknown", facts={"precisions": fast})
+
+
+def _threads(torch: dict[str, Any] | str | None) -> Row:
+    given = os.environ.get("OMP_NUM_THREADS")
+    threads = torch.get("threads") if isinstance(torch, dict) else None
+    found = f"PyTorch takes {threads}, " if threads else ""
+    found += f"OMP_NUM_THREADS={given}" if given else "OMP_NUM_THREADS is not set"
+    return Row("threads", "threads", found, facts={"torch": threads, "omp_num_threads": given})
+
+
+def _memory() -> Row:
     memory = psutil.virtual_memory()
     free, total = memory.available / 1e9, memory.total / 1e9
-    rows.append(
-        _row("memory", f"{free:.1f} of {total:.1f} GB free", free > 1, "close other programs")
+    return Row(
+        "memory",
+        "memory",
+        f"{free:.1f} of {total:.1f} GB free",
+        free > 1,
+        "" if free > 1 else "close other programs",
+        {"free": memory.available, "total": memory.total},
     )
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    rows.append(
-        _row(
-            "load",
-            f"{load:.1f} of {available_cores()} cores busy",
-            load < available_cores(),
-            "other programs are running: training will be slower",
-        )
-    )
-    return rows + _data()
 
 
-def _torch() -> list[dict[str, Any]]:
-    if version_of("torch") is None:
-        return [_row("PyTorch", "not installed", False, "pip install 'torch>=2.13,<3'")]
-    import torch
-
-    rows = [_row("PyTorch", torch.__version__, True)]
-    if torch.cuda.is_available():
-        memory = torch.cuda.get_device_properties(0).total_memory / 1e9
-        return [*rows, _row("GPU", f"{torch.cuda.get_device_name()}, {memory:.0f} GB", True)]
-    if torch.version.cuda is None:
-        why = "none: this PyTorch is a build for CPUs"
-    else:
-        why = "none: PyTorch finds no CUDA device"
-    return [*rows, _row("GPU", why, True)]
+def _power() -> Row:
+    battery = machine.on_battery()
+    facts = {"on_battery": battery}
+    if battery:
+        remedy = "plug it in: times on battery mislead"
+        return Row("power", "power", "battery", False, remedy, facts)
+    return Row("power", "power", "unknown" if battery is None else "mains", facts=facts)
 
 
-def _data() -> list[dict[str, Any]]:
+def _governor() -> list[Row]:
+    """Return what sets the processor's frequency, where it is told."""
+    try:
+        governor = (_CPUFREQ / "scaling_governor").read_text().strip()
+        driver = (_CPUFREQ / "scaling_driver").read_text().strip()
+    except OSError:
+        return []
+    # "powersave" means the lowest frequency, but to these two drivers whatever the load needs.
+    slow = governor == "powersave" and driver not in ("intel_pstate", "amd-pstate-epp")
+    remedy = "sudo cpupower frequency-set -g performance" if slow else ""
+    facts = {"governor": governor, "driver": driver}
+    found = f"{governor} ({driver})"
+    return [Row("governor", "frequency governor", found, not slow, remedy, facts)]
+
+
+def _load(meanwhile: machine.Interval) -> Row:
+    """Return what other programs did while the frameworks were asked."""
+    logical = os.cpu_count() or 1
+    disturbed = machine.disturbance(meanwhile, logical)
+    found = disturbed or "unknown"
+    if not disturbed and meanwhile.elsewhere is not None:
+        found = f"other programs used {meanwhile.elsewhere:.1f} of {logical} cores"
+    remedy = "close what runs: training is slower, and times mislead" if disturbed else ""
+    facts = {"elsewhere": meanwhile.elsewhere, "stolen": meanwhile.stolen}
+    return Row("load", "load", found, not disturbed, remedy, facts)
+
+
+def _data() -> list[Row]:
     from paribus.data import REGISTRY
     from paribus.data.registry import location
 
     rows = []
-    root = Path(os.environ["PARIBUS_DATA"]) if "PARIBUS_DATA" in os.environ else None
     for name in REGISTRY:
-        found = location(name, root)
-        rows.append(_row(f"data: {name}", found or f"not here yet: paribus data get {name}", True))
+        place = location(name)
+        remedy = "" if place else f"paribus data get {name}"
+        found = str(place or "not here yet")
+        rows.append(Row(f"data:{name}", f"data: {name}", found, True, remedy))
     return rows
-
-
-def _row(what: str, found: Any, ok: bool, remedy: str = "") -> dict[str, Any]:
-    return {"what": what, "found": str(found), "ok": ok, "remedy": "" if ok else remedy}

@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from paribus.doctor import Row
 from paribus.engines.base import Record
 from paribus.profile import Profile
 from paribus.prospect import Prospect
@@ -343,8 +344,16 @@ def table(rows: Sequence[Mapping[str, Any]], right: Sequence[str] = (), wrap: st
             overflow="fold",
         )
     for row in rows:
-        grid.add_row(*(Text(str(cell)) for cell in row.values()))
+        cells = row.values()
+        grid.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in cells))
     out.print(grid)
+
+
+def checked(row: Row) -> dict[str, Any]:
+    """Return a row of the doctor's as `table` prints it."""
+    mark = Text("ok", style="green") if row.ok else Text("!!", style="bold red")
+    remedy = f" ({row.remedy})" if row.remedy else ""
+    return {"": mark, "what": row.what, "found": row.found + remedy}
 
 
 def print_json(value: Any) -> None:
