@@ -429,7 +429,7 @@ def test_studies_data_schema_and_doctor_answer_programs(tmp_path: Path) -> None:
     assert {"Python", "PyTorch", "memory"} <= {row["what"] for row in rows}
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "show", "report", "export"])
+@pytest.mark.parametrize("command", ["run", "plan", "show", "report", "export", "doctor"])
 def test_help_has_examples(tmp_path: Path, command: str) -> None:
     assert f"paribus {command} " in paribus(tmp_path, command, "--help").stdout
 

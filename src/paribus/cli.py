@@ -371,8 +371,8 @@ def doctor(
 ) -> None:
     """Check this machine: frameworks, accelerator, cores, memory, power, load, data.
 
-    Each framework is imported and asked what it sees. Exit code 1 if something that is required is
-    missing; cuda is a GPU for each framework named with it, or for PyTorch.
+    Each framework is imported and asked what it sees. With --require, exit code 1
+    if one is missing; cuda: a GPU for those named with it, or else for PyTorch.
 
     [bold]Examples[/bold]
 

@@ -117,25 +117,18 @@ def require(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
     "cuda" is a GPU that each framework named with it can use; PyTorch, where none is named.
     """
     by_name = {row.name: row for row in rows}
-    wanted = [name for name in FRAMEWORKS if name in names]
     missing = []
-    for name in wanted:
+    for name in [name for name in FRAMEWORKS if name in names] or ["torch"]:
         row = by_name[name]
-        if "version" not in row.facts or not row.ok:
-            row.ok = False
-            missing.append(_sentence(row))
-    for name in (wanted or ["torch"]) if "cuda" in names else ():
-        row = by_name[name]
-        if row.ok and not row.facts.get("cuda"):
-            row.ok = False
-            missing.append(_sentence(row, "CUDA is required, but "))
-        elif not row.ok and name not in wanted:
-            missing.append(_sentence(row, "CUDA is required, but "))
+        if not row.ok or row.facts["version"] is None:
+            missing.append(f"{row.what} is required: {row.found} ({row.remedy})")
+        elif "cuda" in names and not row.facts["cuda"]:
+            how = row.remedy or f"needs NVIDIA's driver, then {FRAMEWORKS[name].with_gpu}"
+            missing.append(f"{row.what} cannot use CUDA: {row.facts['why']} ({how})")
+        else:
+            continue
+        row.ok = False
     return missing
-
-
-def _sentence(row: Row, before: str = "") -> str:
-    return f"{before}{row.what}: {row.found}" + (f" ({row.remedy})" if row.remedy else "")
 
 
 def _python() -> list[Row]:
@@ -206,34 +199,40 @@ def _last_line(text: str) -> str:
 
 def _framework(name: str, answer: dict[str, Any] | str | None, driver: Row) -> Row:
     known = FRAMEWORKS[name]
-    if answer is None:  # PyTorch is what Paribus trains with
-        return Row(name, known.title, "not installed", name != "torch", known.install)
+    row = Row(name, known.title, "not installed", remedy=known.install)
+    row.facts = {"version": None, "accelerator": None, "cuda": False, "why": ""}
+    if answer is None:
+        row.ok = name != "torch"  # which Paribus cannot do without
+        return row
     if isinstance(answer, str):
-        remedy = f"python -c 'import {name}' shows more"
-        facts: dict[str, Any] = {"version": version_of(name), "accelerator": None, "cuda": False}
-        return Row(
-            name, known.title, f"{version_of(name) or ''} {answer}".strip(), False, remedy, facts
-        )
-    facts = {key: answer[key] for key in ("version", "accelerator", "cuda")}
-    found, remedy = str(facts["version"]), ""
+        version = version_of(name) or version_of(f"{name}-cpu")
+        row.facts |= {"version": version, "why": answer}
+        row.found, row.ok = f"{version or 'some version'} {answer}", False
+        row.remedy = f"python -c 'import {name}' shows more"
+        return row
+    row.facts |= {key: answer[key] for key in row.facts}
+    row.found, row.remedy = answer["version"], ""
     if known.companion:
         beside = version_of(known.companion.lower())
-        facts[known.companion.lower()] = beside
-        found += f" with {known.companion} {beside}" if beside else f" without {known.companion}"
-        remedy = "" if beside else known.install
-    if facts["accelerator"]:
-        return Row(name, known.title, f"{found}, {facts['accelerator']}", True, remedy, facts)
-    why, how = answer["why"], ""
-    if why:
-        how = known.with_gpu if driver.facts["driver"] else ""  # else it would not help
-    elif os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        row.facts[known.companion.lower()] = beside
+        row.found += f" with {known.companion} {beside}" if beside else f", no {known.companion}"
+        row.remedy = "" if beside else known.install
+    if answer["accelerator"]:
+        row.found += f", {answer['accelerator']}"
+        return row
+    why, how = answer["why"], known.with_gpu if driver.facts["driver"] else ""
+    if not why and os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         why, how = "CUDA_VISIBLE_DEVICES hides every GPU", "unset CUDA_VISIBLE_DEVICES"
-    elif driver.facts["driver"] is None:
-        why = "no NVIDIA driver is loaded"
-    else:
-        why, how = "it finds no GPU though the driver is loaded", known.with_gpu
-    facts["why"] = why
-    return Row(name, known.title, f"{found}, CPU only: {why}", True, how or remedy, facts)
+    elif not why:
+        loaded = driver.facts["driver"]
+        why = (
+            "it finds no GPU though the driver is loaded"
+            if loaded
+            else "no NVIDIA driver is loaded"
+        )
+    row.facts["why"] = why
+    row.found, row.remedy = f"{row.found}, CPU only: {why}", how or row.remedy
+    return row
 
 
 def _nvidia() -> Row:
@@ -248,11 +247,15 @@ def _nvidia() -> Row:
         except (subprocess.TimeoutExpired, OSError):
             done = None
         if done is None or done.returncode:
-            said = f"did not answer within {LIMIT:g} s" if done is None else _last_line(done.stdout)
+            said = (
+                f"did not answer within {LIMIT:g} s"
+                if done is None
+                else _last_line(done.stdout + done.stderr)
+            )
             row.found, row.ok = f"nvidia-smi: {said}", False
             row.remedy = "start the machine anew, or install the driver anew"
             return row
-        facts |= _parse_smi(done.stdout)
+        facts |= {key: value for key, value in _parse_smi(done.stdout).items() if value}
     if facts["driver"]:
         cuda = f", CUDA {facts['cuda']}" if facts["cuda"] else ""
         row.found = ", ".join([f"{facts['driver']}{cuda}", *facts["gpus"]])
@@ -338,7 +341,7 @@ def _threads(torch: dict[str, Any] | str | None) -> Row:
     threads = torch.get("threads") if isinstance(torch, dict) else None
     found = f"PyTorch takes {threads}, " if threads else ""
     found += f"OMP_NUM_THREADS={given}" if given else "OMP_NUM_THREADS is not set"
-    return Row("threads", "threads", found, facts={"torch": threads, "omp_num_threads": given})
+    return Row("threads", "threads", found, facts={"threads": threads, "omp_num_threads": given})
 
 
 def _memory() -> Row:

@@ -47,7 +47,8 @@ def jax() -> dict[str, Any]:
     module = importlib.import_module("jax")
     first, why = module.devices()[0], ""
     if first.platform != "cpu":
-        return _answer(module, first.device_kind, "", first.platform == "gpu")
+        why = f"it uses {first.device_kind}"
+        return _answer(module, first.device_kind, why, first.platform == "gpu")
     if os.environ.get("JAX_PLATFORMS") == "cpu":
         why = "JAX_PLATFORMS allows only cpu"
     elif not any("cuda" in one.name for one in metadata.entry_points(group="jax_plugins")):
