@@ -208,7 +208,7 @@ def _framework(name: str, answer: dict[str, Any] | str | None, driver: Row) -> R
         version = version_of(name) or version_of(f"{name}-cpu")
         row.facts |= {"version": version, "why": answer}
         row.found, row.ok = f"{version or 'some version'} {answer}", False
-        row.remedy = f"python -c 'import {name}' shows more"
+        row.remedy = f"python -m paribus.probe {name} shows more"
         return row
     row.facts |= {key: answer[key] for key in row.facts}
     row.found, row.remedy = answer["version"], ""
