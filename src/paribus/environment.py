@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -31,11 +32,31 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def environment(device: str) -> dict[str, str]:
-    """Return what runs on a device of this machine are trained with."""
+FRAMEWORKS = {
+    "stacked": {"PyTorch": "torch"},
+    "torch": {"PyTorch": "torch"},
+    "tensorflow": {"TensorFlow": "tensorflow", "Keras": "keras"},
+    "jax": {"JAX": "jax", "Optax": "optax"},
+}
+"""The packages that an engine trains with, by their names for people."""
+
+
+@cache
+def framework_version(package: str) -> str | None:
+    """Return the installed version of a framework, whatever the name of its build."""
+    builds = ("tensorflow", "tensorflow-cpu") if package == "tensorflow" else (package,)
+    return next((found for build in builds if (found := version_of(build))), None)
+
+
+@cache
+def environment(engine: str, device: str) -> Mapping[str, str]:
+    """Return what runs of an engine on a device of this machine are trained with."""
     found = {
         "Paribus": version_of("paribus") or "not installed",
-        "PyTorch": version_of("torch") or "not installed",
+        **{
+            name: framework_version(package) or "not installed"
+            for name, package in FRAMEWORKS[engine].items()
+        },
         "NumPy": version_of("numpy") or "not installed",
         "Python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

@@ -26,6 +26,7 @@ from paribus.study.tuning import awaits_tuning, search_design, tuned_design
 from paribus.workers.cores import available_cores
 from paribus.workers.local import LocalWorkers
 from paribus.workers.messages import EpochDone, StackDone
+from paribus.workers.timed import TimedWorkers
 
 DEFAULT_STORE = Path(".paribus/store.sqlite")
 
@@ -189,12 +190,7 @@ def _todo(
 
 def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile) -> None:
     design = todo.design
-    device, settle = design.engine.device, settings.profile
-    where = environment(device)
-    with (
-        profile.training(todo.workers),
-        LocalWorkers(todo.workers, design.dataset, device, settings.checkpoints, settle) as workers,
-    ):
+    with profile.training(todo.workers), _workers(todo, settings) as workers:
         try:
             for event in workers.run(todo.stacks, _still_wanted(store, settings)):
                 if isinstance(event, StackDone):
@@ -202,12 +198,26 @@ def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: 
                     continue
                 if isinstance(event, Record):
                     with profile.storing():
-                        _keep(event, store, where, design, settings)
+                        _keep(event, store, design, settings)
                 watch(event)
         except KeyboardInterrupt:
             for record in workers.arrived():
-                _keep(record, store, where, design, settings)
+                _keep(record, store, design, settings)
             raise
+
+
+def _workers(todo: Plan, settings: Settings) -> LocalWorkers | TimedWorkers:
+    design = todo.design
+    if design.timed:
+        return TimedWorkers(design.dataset, settings.checkpoints, settings.limit)
+    on_gpu = any(engine.device == "cuda" for engine in design.engines)
+    return LocalWorkers(
+        todo.workers,
+        design.dataset,
+        "cuda" if on_gpu else "cpu",
+        settings.checkpoints,
+        settings.profile,
+    )
 
 
 def _tune(
@@ -244,14 +254,12 @@ def _without_checkpoints(settings: Settings) -> Settings:
     return replace(settings, checkpoints=False)
 
 
-def _keep(
-    record: Record, store: Store, where: dict[str, str], design: Design, settings: Settings
-) -> None:
-    store.add_record(record, where)
+def _keep(record: Record, store: Store, design: Design, settings: Settings) -> None:
+    arm = design.arm_of(record.key)
+    store.add_record(record, environment(arm.engine.name, arm.engine.device))
     if record.weights is not None:
         from paribus.engines.checkpoints import save_model
 
-        arm = design.arm_of(record.key)
         path = settings.checkpoint_folder / f"{record.key}.safetensors"
         save_model(path, arm.network, arm.config.model.dropout, record.weights)
 

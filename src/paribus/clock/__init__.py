@@ -1,1 +1,1 @@
-"""Measuring time: what else the machine did meanwhile, and what it takes to trust a number."""
+"""The clock lane: seconds, memory and energy of one run at a time, and what they depend on."""

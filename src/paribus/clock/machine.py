@@ -27,6 +27,9 @@ _CLEAR = Path("/proc/self/clear_refs")
 BUSY = 0.1
 """The share of the machine's cores that others may use before a measurement counts as disturbed."""
 
+DISTURBED = "the machine was busy"
+"""How the reason of a measurement that does not count begins."""
+
 SHORT = 0.3
 """Seconds: the system counts CPU time in ticks of 10 ms, which say little of a shorter interval."""
 

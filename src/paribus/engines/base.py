@@ -93,3 +93,10 @@ class Learner(Protocol):
     def weights(self) -> Weights:
         """Return the parameters and batch-normalisation statistics."""
         ...
+
+    def gpu_memory(self) -> dict[str, float]:
+        """Return bytes on the GPU by name: `gpu_allocated`, `gpu_peak` and what else it tells.
+
+        The peak is that since the last call. Nothing on a CPU.
+        """
+        ...

@@ -91,6 +91,18 @@ class TorchLearner:
         held |= {n: t for n, t in self.module.named_buffers() if "running" in n}
         return self._named(held)
 
+    def gpu_memory(self) -> dict[str, float]:
+        """See `base.Learner`; `gpu_reserved` is what PyTorch keeps for itself, used or not."""
+        if self.device.type != "cuda":
+            return {}
+        found = {
+            "gpu_allocated": float(torch.cuda.memory_allocated()),
+            "gpu_reserved": float(torch.cuda.memory_reserved()),
+            "gpu_peak": float(torch.cuda.max_memory_allocated()),
+        }
+        torch.cuda.reset_peak_memory_stats()
+        return found
+
     def _outputs(self, x: Tensor) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             outputs: Tensor = self.module(x)

@@ -16,6 +16,7 @@ from paribus.errors import RunError
 from paribus.study.confounds import Confound, find
 from paribus.study.design import Design, Run
 from paribus.study.rows import Sizes
+from paribus.study.seeds import generator
 from paribus.workers.cores import cache_bytes
 
 MEMORY_SHARE = 0.7
@@ -128,6 +129,9 @@ def plan(
         described.append(Group(_label(first), len(members), size, flops, alone))
         seconds += sum(_seconds(part, flops, rows) for part in cut)
         largest = max(largest, size * largest_pass)
+    if design.timed:
+        places = {key: place for place, key in enumerate(measuring_order(design))}
+        stacks.sort(key=lambda stack: places[stack[0].key])
     used = min(workers, len(stacks))
     return Plan(
         design,
@@ -139,6 +143,17 @@ def plan(
         _START_SECONDS + seconds / used if used else 0.0,
         used * (_WORKER_BYTES + dataset_bytes + largest),
     )
+
+
+def measuring_order(design: Design) -> list[str]:
+    """Return the runs in the order in which they are timed: block by block, each in any order.
+
+    Arms take turns, so that what changes about the machine in the meantime befalls them all.
+    """
+    count, keys = len(design.trained_arms), [run.key for run in design.runs]
+    blocks = [keys[start : start + count] for start in range(0, len(keys), count)]
+    draw = generator(design.spec.seed, "measuring order")
+    return [key for block in blocks for key in draw.permutation(block)]
 
 
 def _tasks(design: Design, runs: Sequence[Run], finished: Collection[str]) -> list[Task]:

@@ -7,9 +7,11 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import IO
 
+from paribus.engines.base import Engine, Task
 from paribus.engines.laps import Laps
 from paribus.workers.messages import READY, Begin, EpochDone, StackDone, Train, receive, send
 
@@ -36,21 +38,14 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
     orders: SimpleQueue[Train] = SimpleQueue()
     threading.Thread(target=_listen, args=(inbox, orders), daemon=True).start()
 
-    from paribus.engines.choice import engine
-    from paribus.engines.stacked.arithmetic import one_thread
-
-    one_thread()
-    if begin.settle and begin.device != "cpu":
-        import torch
-
-        laps.settle = torch.cuda.synchronize
+    engine = _timed(begin) if begin.timed else _plain(begin, laps)
     laps.lap("start")
     while True:
         order = orders.get()
         laps.lap("idle")
         error = ""
         try:
-            for record in engine(order.tasks[0].engine, laps).train(
+            for record in engine(order.tasks[0]).train(
                 order.tasks,
                 begin.dataset,
                 keep_weights=begin.keep_weights,
@@ -62,6 +57,30 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
             error = f"{type(raised).__name__}: {raised}"
         laps.lap("metrics")
         send(outbox, StackDone(error, laps.taken()))
+
+
+def _plain(begin: Begin, laps: Laps) -> Callable[[Task], Engine]:
+    """Return what gives the engine of a task, in a process of one thread."""
+    from paribus.engines.choice import engine
+    from paribus.engines.stacked.arithmetic import one_thread
+
+    one_thread()
+    if begin.settle:
+        import torch
+
+        laps.settle = torch.cuda.synchronize
+    return lambda task: engine(task.engine, laps)
+
+
+def _timed(begin: Begin) -> Callable[[Task], Engine]:
+    """Return what measures a task; nothing is imported but what its framework needs."""
+    import psutil
+
+    from paribus.clock.measure import TimedEngine
+    from paribus.engines.choice import learner
+
+    measured = TimedEngine(learner, psutil.cpu_count() or 1)
+    return lambda task: measured
 
 
 def _listen(inbox: IO[bytes], orders: SimpleQueue[Train]) -> None:

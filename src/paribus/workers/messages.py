@@ -13,17 +13,18 @@ from paribus.engines.base import Record, Task
 
 @dataclass(frozen=True)
 class Begin:
-    """First to a worker: the data and the device for all its stacks.
+    """First to a worker: the data for all its stacks.
 
-    `settle`: wait for the device before each reading of the clock, which costs time. `path`: where
-    the driver finds modules, a network of the user's among them.
+    `settle`: wait for a GPU before each reading of the clock, which costs time. `path`: where the
+    driver finds modules, a network of the user's among them. `timed`: measure what each run takes,
+    with as many threads as the environment says.
     """
 
     dataset: Dataset
-    device: str
     keep_weights: bool
     settle: bool = False
     path: tuple[str, ...] = ()
+    timed: bool = False
 
 
 @dataclass(frozen=True)
