@@ -5,26 +5,41 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from paribus.answer import answer, notes
+from paribus.clock.machine import DISTURBED, STEADY
 from paribus.evidence import evidence
-from paribus.findings import Analysis, ArmSummary, Contrast, Evidence, Tuning
-from paribus.remarks import remarks
+from paribus.findings import Analysis, ArmSummary, Contrast, Evidence, Proof, Tuning
+from paribus.remarks import remarks, steps
+from paribus.report.wording import listed
 from paribus.sensitivity import Arms, Contrasts, lost, tuning
 from paribus.stats.paired import mean_interval
 from paribus.stats.verdicts import Judged, Looks, judge, judge_in_looks
 from paribus.store.store import Store, StoredRun, StoredStudy
 from paribus.study.confounds import Confound
+from paribus.study.engine import DEFAULTS
+from paribus.study.factors import factor_label, level_label
 from paribus.study.outcomes import OUTCOMES, Outcome
 
 
 def analyse(store: Store, name: str) -> Analysis:
     """Analyse a study of a store; StoreError where there is none of that name."""
     study = store.study(name)
+    found = _analysis(store, study)
+    others = (
+        replace(study, content={**study.content, "outcome": name, "margin": margin, "reach": None})
+        for name, margin in study.content.get("also", {}).items()
+    )
+    return replace(found, secondary=tuple(_analysis(store, other) for other in others))
+
+
+def _analysis(store: Store, study: StoredStudy) -> Analysis:
+    """Analyse a study by the outcome that its content names."""
     content = study.content
     outcome, margin = OUTCOMES[content["outcome"]], content["margin"]
     looks, overlap = _looks(content), _overlap(content)
@@ -53,7 +68,7 @@ def analyse(store: Store, name: str) -> Analysis:
     return Analysis(
         name=study.row.name,
         question=study.row.question,
-        answer=answer(contrasts, arms, outcome, margin),
+        answer=" ".join([*_busy(study, contrasts), answer(contrasts, arms, outcome, margin)]),
         notes=(
             *notes(contrasts, arms, outcome, margin, seeds, several, rows, overlap, trained),
             *_cautions(study, confounds, outcome, margin, resolution, rows),
@@ -67,7 +82,10 @@ def analyse(store: Store, name: str) -> Analysis:
         arms=arms,
         contrasts=contrasts,
         evidence=found,
-        remarks=remarks(found, outcome, shown, reach),
+        remarks=(
+            *steps(content, contrasts, outcome),
+            *remarks(found, outcome, shown, reach),
+        ),
         confounds=confounds,
         curves=curves,
         controls=content["controls"],
@@ -79,7 +97,19 @@ def analyse(store: Store, name: str) -> Analysis:
         overlap=overlap,
         key=study.row.key,
         tuning=tuned,
+        proofs=tuple(Proof(**one) for one in store.proofs(study.row.key)),
     )
+
+
+def _busy(study: StoredStudy, contrasts: Sequence[Contrast]) -> Iterator[str]:
+    """Say in front of an answer on times that others used the machine, where they did."""
+    runs = [run for run in study.runs if run.status]
+    disturbed = sum(run.reason.startswith(DISTURBED) for run in runs)
+    if disturbed and any(one.verdict in ("pilot", "not comparable") for one in contrasts):
+        yield (
+            f"The machine was busy in {disturbed} of {len(runs)} measurements, which do not "
+            "count: close what else runs, and give the same command again."
+        )
 
 
 def _tuning(
@@ -131,8 +161,55 @@ def _cautions(
             f"{lacking} runs are from an earlier Paribus, which did not record the "
             f"{outcome.label}: name another --store to train them again."
         )
-    if len(study.environments) > 1:
-        yield f"The runs were trained in {len(study.environments)} different environments."
+    if (many := _unlike(study.environments)) > 1:
+        yield f"The runs were trained in {many} different environments."
+    yield from study.content.get("unavailable", ())
+    if study.content.get("defaults") == "framework":
+        yield from _unlike_defaults(study.content)
+    if outcome.lane == "clock":
+        yield from _clock(study)
+
+
+def _unlike(environments: Sequence[Mapping[str, str]]) -> int:
+    """Return how many environments there are, engines and devices aside."""
+    shared = set.intersection(*(set(one) for one in environments)) if environments else set()
+    kept = sorted(shared - {"device"})
+    return len({tuple(one[key] for key in kept) for one in environments})
+
+
+def _unlike_defaults(content: Mapping[str, Any]) -> Iterator[str]:
+    """Say in which defaults of theirs the frameworks of a study differ."""
+    by_engine = {arm["settings"]["train.engine"]: arm["settings"] for arm in content["arms"]}
+    told = []
+    for path in dict.fromkeys(path for own in DEFAULTS.values() for path in own):
+        values = {name: level_label(settings[path]) for name, settings in by_engine.items()}
+        if len(set(values.values())) > 1:
+            each = ", ".join(f"{value} ({name})" for name, value in values.items())
+            told.append(f"{factor_label(path)} {each}")
+    if told:
+        yield f"The frameworks are compared as they come, and differ in: {'; '.join(told)}."
+
+
+def _clock(study: StoredStudy) -> Iterator[str]:
+    """Say what a reader must know of the times: whether they were steady, and near the floor."""
+    measured = [run.metrics for run in study.runs if run.status == "done"]
+    unsteady = sum(abs(one.get("drift", 0.0)) > STEADY for one in measured)
+    if unsteady:
+        yield (
+            f"No steady state in {unsteady} of {len(measured)} runs: the later epochs took over "
+            f"{100 * STEADY:g} % more or less time than the earlier ones."
+        )
+    by_arm: dict[int, list[float]] = defaultdict(list)
+    for run in study.runs:
+        if run.status == "done" and "times_the_floor" in run.metrics:
+            by_arm[run.arm].append(run.metrics["times_the_floor"])
+    if by_arm:
+        names = [about["name"] for about in study.content["arms"]]
+        each = [f"{names[arm]} {np.median(values):.2g}" for arm, values in sorted(by_arm.items())]
+        yield (
+            "An epoch took so many times the least time that its operations and bytes need at the "
+            f"machine's measured rates (of a matrix product and of a copy): {listed(each)}."
+        )
 
 
 def _summary(

@@ -54,6 +54,10 @@ StoreFile = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+SkipUnavailable = Annotated[
+    bool,
+    typer.Option("--skip-unavailable", help="Leave out arms that need what is not here."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 _STORE = Path(".paribus/store.sqlite")
 
@@ -98,6 +102,10 @@ def run(
     more: Annotated[
         bool, typer.Option("--more", help="Add the seeds that undecided contrasts need.")
     ] = False,
+    skip_unavailable: SkipUnavailable = False,
+    limit: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for one run that is timed.")
+    ] = 3600.0,
     json: Json = False,
 ) -> None:
     """Train what is missing of a study, and answer its question.
@@ -121,7 +129,9 @@ def run(
     from paribus.profile import Profile
     from paribus.run import extension, make_plan, run_study
 
-    settings = _settings(store, workers, device, checkpoints, profile)
+    settings = _settings(
+        store, workers, device, checkpoints, profile, skip_unavailable=skip_unavailable, limit=limit
+    )
     overrides = _overrides(data, target, seeds, margin, set_)
     design = _design(study, overrides, data_root, settings)
     plan = make_plan(design, settings)
@@ -181,6 +191,7 @@ def plan(
         float | None,
         typer.Option(help="A guess of the standard deviation of paired differences (0.01 = 1 %)."),
     ] = None,
+    skip_unavailable: SkipUnavailable = False,
     json: Json = False,
 ) -> None:
     """Show what a study would run, about how long, and what it could show; train nothing.
@@ -199,7 +210,7 @@ def plan(
     from paribus import screen
     from paribus.run import foresee, make_plan
 
-    settings = _settings(store, workers, device)
+    settings = _settings(store, workers, device, skip_unavailable=skip_unavailable)
     overrides = _overrides(data, target, seeds, margin, set_)
     design = _design(study, overrides, data_root, settings)
     made = make_plan(design, settings)
@@ -447,10 +458,11 @@ def _settings(
     device: str,
     checkpoints: bool = False,
     profile: bool = False,
+    **more: Any,
 ) -> Settings:
     from paribus.run import Settings
 
-    return Settings(store, workers, device, checkpoints, profile)
+    return Settings(store, workers, device, checkpoints, profile, **more)
 
 
 def _overrides(

@@ -203,6 +203,19 @@ class Tuning:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """How far two arms with different engines are apart in what they compute; see engines.proof."""
+
+    arm: str
+    reference: str
+    gradient: float  # largest relative difference of the first gradients of a parameter
+    loss: float  # relative difference of the first loss
+    update: float  # median relative difference of the first updates of a weight
+    epoch_loss: float  # relative difference of the mean loss of the first epoch
+    without_dropout: bool = False
+
+
+@dataclass(frozen=True)
 class Analysis:
     """Everything a reader of a study is told; computed from the store alone."""
 
@@ -230,6 +243,8 @@ class Analysis:
     overlap: float = 0.0  # rows judged by / trained on where seeds have their own splits, else 0
     key: str = ""  # of the study in its store
     tuning: Tuning | None = None
+    proofs: tuple[Proof, ...] = ()  # that engines do the same maths
+    secondary: tuple[Analysis, ...] = ()  # the same runs, judged by each other declared outcome
 
     @property
     def trained_arms(self) -> tuple[ArmSummary, ...]:

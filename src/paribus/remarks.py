@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
-from paribus.findings import Evidence, FactorEffect, Learning, LevelTrend, Standing
+from paribus.findings import Contrast, Evidence, FactorEffect, Learning, LevelTrend, Standing
 from paribus.report.wording import capitalised, listed, number, probability, signed
 from paribus.stats.verdicts import ALPHA
 from paribus.study.factors import phrase
@@ -25,6 +26,21 @@ def remarks(
         *_ranked(evidence.standings, outcome),
         *_learned(evidence.learning, evidence.arms),
         *_reached(evidence.learning, outcome, reach),
+    )
+
+
+def steps(
+    content: Mapping[str, Any], contrasts: Sequence[Contrast], outcome: Outcome
+) -> Iterator[str]:
+    """Say what each step makes up of the difference between the first level and the last."""
+    if not content.get("steps") or len(contrasts) < 3 or any(one.n == 0 for one in contrasts):
+        return
+    *parts, whole = contrasts
+    unit = f" {outcome.difference_unit}" if outcome.difference_unit else ""
+    told = [f"{one.arm} {signed(outcome, one.difference)}" for one in parts]
+    yield (
+        f"Of the {signed(outcome, whole.difference)}{unit} between {whole.baseline} and "
+        f"{whole.arm}, the steps make up, one after another: {listed(told)}."
     )
 
 

@@ -16,6 +16,7 @@ from paribus.errors import InputError, RunError
 from paribus.findings import Analysis
 from paribus.profile import Profile
 from paribus.prospect import Prospect, prospect
+from paribus.proving import prove
 from paribus.stats.verdicts import FEWEST_SEEDS
 from paribus.store.store import Store, StoredRun
 from paribus.study.declaration import declaration
@@ -191,6 +192,8 @@ def _todo(
 def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile) -> None:
     design = todo.design
     with profile.training(todo.workers), _workers(todo, settings) as workers:
+        if isinstance(workers, TimedWorkers):
+            prove(design, store, workers)
         try:
             for event in workers.run(todo.stacks, _still_wanted(store, settings)):
                 if isinstance(event, StackDone):

@@ -27,6 +27,9 @@ _CLEAR = Path("/proc/self/clear_refs")
 BUSY = 0.1
 """The share of the machine's cores that others may use before a measurement counts as disturbed."""
 
+STEADY = 0.1
+"""Epochs are steady where those of the second half take at most so much more or less time."""
+
 DISTURBED = "the machine was busy"
 """How the reason of a measurement that does not count begins."""
 

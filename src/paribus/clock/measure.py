@@ -18,9 +18,6 @@ from paribus.engines.inputs import Inputs, inputs
 from paribus.engines.single import diverged, tested, training_metrics
 from paribus.study.work import epoch_bytes, epoch_flops
 
-STEADY = 0.1
-"""Epochs are steady where those of the second half take at most so much more or less time."""
-
 _PREDICTIONS = 5
 
 

@@ -10,19 +10,7 @@ from paribus.data import Dataset
 from paribus.engines.base import Learner, Task
 from paribus.engines.inputs import Inputs, inputs
 from paribus.models.weights import Weights
-
-GRADIENT_TOLERANCE = 1e-5
-"""Of the first loss and its gradients, relative: see `Agreement`."""
-
-UPDATE_TOLERANCE = 5e-4
-"""Of what the first steps change the weights by, relative: it tells constants of optimizers."""
-
-LOSS_TOLERANCE = 1e-3
-"""Of the mean loss of the first epoch, relative.
-
-Rounding grows with every step, and in other ways in every framework: the same maths in another
-order of adding up came out up to a few parts in ten thousand apart.
-"""
+from paribus.study.engine import GRADIENT_TOLERANCE, LOSS_TOLERANCE, UPDATE_TOLERANCE
 
 STEPS = 4
 _SMALL = 1e-2

@@ -12,7 +12,7 @@ import numpy as np
 
 from paribus.findings import Analysis
 
-_LEFT_OUT = ("curves",)  # a table of its own; the store exports it
+_LEFT_OUT = ("curves", "secondary")  # a table of its own, which the store exports; records
 
 
 def to_record(analysis: Analysis) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def to_record(analysis: Analysis) -> dict[str, Any]:
         for field in fields(analysis)
         if field.name not in _LEFT_OUT
     }
+    record["secondary"] = [to_record(other) for other in analysis.secondary]
     record["verdicts"] = dict(Counter(contrast.verdict for contrast in analysis.contrasts))
     return record
 

@@ -34,13 +34,7 @@ def render_text(analysis: Analysis, console: Console) -> None:
     console.print(_text(analysis.question))
     console.print()
     console.print(_text(analysis.answer, "bold"))
-    tables = [_rich_table(columns) for columns in _tables(analysis)]
-    unbounded = console.options.update(width=_AMPLE)
-    if any(console.measure(table, options=unbounded).maximum > console.width for table in tables):
-        tables = [_rich_table(columns) for columns in _separate_tables(analysis)]
-    for table in tables:
-        console.print()
-        console.print(table)
+    _print_tables(analysis, console)
     if analysis.tuning:
         console.print()
         for line in _tuning_lines(analysis.tuning):
@@ -49,10 +43,31 @@ def render_text(analysis: Analysis, console: Console) -> None:
         console.print()
     for remark in analysis.remarks:
         console.print(_text(remark))
+    if analysis.proofs:
+        console.print()
+    for one in analysis.proofs:
+        console.print(_text(wording.proof(one)))
     if analysis.notes:
         console.print()
     for note in analysis.notes:
         console.print(_text(note, "dim"))
+    for other in analysis.secondary:
+        console.print()
+        console.print(_text(f"The same runs by {other.outcome.label}: {other.answer}", "bold"))
+        _print_tables(other, console)
+        for note in other.notes[:1]:
+            console.print()
+            console.print(_text(note, "dim"))
+
+
+def _print_tables(analysis: Analysis, console: Console) -> None:
+    tables = [_rich_table(columns) for columns in _tables(analysis)]
+    unbounded = console.options.update(width=_AMPLE)
+    if any(console.measure(table, options=unbounded).maximum > console.width for table in tables):
+        tables = [_rich_table(columns) for columns in _separate_tables(analysis)]
+    for table in tables:
+        console.print()
+        console.print(table)
 
 
 def render_markdown(analysis: Analysis) -> str:
@@ -60,8 +75,13 @@ def render_markdown(analysis: Analysis) -> str:
     parts = [f"# {_markdown(analysis.question)}", f"**{_markdown(analysis.answer)}**"]
     parts += [_markdown_table(columns) for columns in _tables(analysis)]
     tuning = _tuning_lines(analysis.tuning) if analysis.tuning else ()
-    for sentences in (tuning, analysis.remarks, analysis.notes):
+    proofs = [wording.proof(one) for one in analysis.proofs]
+    for sentences in (tuning, analysis.remarks, proofs, analysis.notes):
         parts += ["\n".join(f"- {_markdown(sentence)}" for sentence in sentences)]
+    for other in analysis.secondary:
+        parts.append(f"## The same runs by {_markdown(other.outcome.label)}")
+        parts.append(f"**{_markdown(other.answer)}**")
+        parts += [_markdown_table(columns) for columns in _tables(other)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from paribus.findings import Analysis, ArmSummary, Contrast, Part, Tuning
+from paribus.findings import Analysis, ArmSummary, Contrast, Part, Proof, Tuning
 from paribus.stats.paired import Paired
+from paribus.study.engine import GRADIENT_TOLERANCE, LOSS_TOLERANCE, UPDATE_TOLERANCE
 from paribus.study.factors import factor_label, level_label
 from paribus.study.outcomes import Outcome
 
@@ -169,6 +170,26 @@ def within(outcome: Outcome, margin: float) -> str:
     """Return what is too small to matter: '±0.2 points', or '5 % (1/1.05 to 1.05)'."""
     shown = outcome.show_margin(margin)
     return f"{shown} (1/{1 + margin:g} to {1 + margin:g})" if outcome.ratio else f"±{shown}"
+
+
+def proof(one: Proof) -> str:
+    """Return how far two engines are apart in what they compute, and how far they may be."""
+    told = [f"{what} {value:.1e} (at most {most:.0e})" for what, value, most in apart(one)]
+    without = ", dropout left out" if one.without_dropout else ""
+    return (
+        f"Proved to do the same maths before they were timed{without}: {one.arm} and "
+        f"{one.reference}, relative difference of {listed(told)}."
+    )
+
+
+def apart(one: Proof) -> tuple[tuple[str, float, float], ...]:
+    """Return what was compared, how far apart it is, and how far it may be."""
+    return (
+        ("first gradients", one.gradient, GRADIENT_TOLERANCE),
+        ("first loss", one.loss, GRADIENT_TOLERANCE),
+        ("first updates", one.update, UPDATE_TOLERANCE),
+        ("loss of the first epoch", one.epoch_loss, LOSS_TOLERANCE),
+    )
 
 
 def budget(tuning: Tuning) -> str:

@@ -38,7 +38,8 @@ CREATE TABLE design (
 ) STRICT, WITHOUT ROWID;
 """
 
-ADDED = """
+ADDED = {
+    "class_tables": """
 CREATE TABLE IF NOT EXISTS class_tables (
     run         TEXT NOT NULL REFERENCES runs (key),
     name        TEXT NOT NULL,      -- test_recall, test_confusion
@@ -46,5 +47,12 @@ CREATE TABLE IF NOT EXISTS class_tables (
     cells       BLOB NOT NULL,      -- little-endian float64, row by row
     PRIMARY KEY (run, name)
 ) STRICT, WITHOUT ROWID
-"""
-"""Came later: a store without it is sound, and gets it when it is next opened to write."""
+""",
+    "proofs": """
+CREATE TABLE IF NOT EXISTS proofs (
+    study       TEXT PRIMARY KEY REFERENCES studies (key),
+    content     TEXT NOT NULL       -- JSON: how far engines are apart in what they compute
+) STRICT, WITHOUT ROWID
+""",
+}
+"""Came later: a store without them is sound, and gets them when it is next opened to write."""

@@ -11,7 +11,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -274,7 +274,7 @@ class Store:
     def class_tables(self, study_key: str, name: str) -> Iterator[tuple[int, int, np.ndarray]]:
         """Yield (arm, block, cells) for every run of a study that has a table of that name."""
         with self._explained():
-            if not self._has_class_tables():
+            if not self._has("class_tables"):
                 return
             rows = self._db.execute(
                 "SELECT d.arm, d.block, t.shape, t.cells FROM design d "
@@ -284,6 +284,23 @@ class Store:
             )
             for arm, block, shape, cells in rows:
                 yield arm, block, np.frombuffer(cells, "<f8").reshape(json.loads(shape))
+
+    def add_proofs(self, study_key: str, proofs: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the proof that the engines of a study do the same maths."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO proofs VALUES (?, ?)", (study_key, json.dumps(proofs))
+            )
+
+    def proofs(self, study_key: str) -> list[dict[str, Any]]:
+        """Return the proof of a study's engines, none where none was needed or made."""
+        with self._explained():
+            if not self._has("proofs"):
+                return []
+            row = self._db.execute(
+                "SELECT content FROM proofs WHERE study = ?", (study_key,)
+            ).fetchone()
+        return list(json.loads(row[0])) if row else []
 
     def _prepare(self, create: bool) -> None:
         if not create and not self._is_ours():
@@ -308,15 +325,16 @@ class Store:
         if not create:
             return
         self._use_journal()
-        if not self._has_class_tables():
-            with self._writing() as db:
-                db.execute(ADDED)
+        for table, statement in ADDED.items():
+            if not self._has(table):
+                with self._writing() as db:
+                    db.execute(statement)
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
 
-    def _has_class_tables(self) -> bool:
-        found = "SELECT 1 FROM sqlite_master WHERE name = 'class_tables'"
-        return self._db.execute(found).fetchone() is not None
+    def _has(self, table: str) -> bool:
+        found = "SELECT 1 FROM sqlite_master WHERE name = ?"
+        return self._db.execute(found, (table,)).fetchone() is not None
 
     def _application_id(self) -> int:
         return int(self._db.execute("PRAGMA application_id").fetchone()[0])

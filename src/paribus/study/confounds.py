@@ -14,6 +14,7 @@ from typing import Any
 
 from paribus.study.config import Config
 from paribus.study.design import Arm, Design, inapplicable
+from paribus.study.engine import DEFAULTS
 from paribus.study.factors import Factor
 from paribus.study.problems import show
 from paribus.study.spec import ConfoundName
@@ -54,9 +55,13 @@ def find(design: Design) -> tuple[Confound, ...]:
     return tuple(
         Confound(name, what, why, mend, name in design.spec.accept)
         for name, check in _CHECKS.items()
+        if not design.timed or name in _OF_TIMES
         for what, why, mend in check(design)
     )
 
+
+_OF_TIMES = ("several-settings",)
+"""What may confound times: they are what they are, whatever was learned meanwhile."""
 
 _Found = Iterator[tuple[str, str, str]]  # what, why, mend: once or not at all
 
@@ -258,8 +263,13 @@ def _pairs(design: Design, factor: Factor) -> Iterator[tuple[Arm, Arm]]:
     for arm in design.arms:
         others = tuple(level for key, level in arm.levels.items() if key != factor.key)
         groups[others].append(arm)
+    pairs = itertools.pairwise if design.spec.contrasts == "steps" else _all_pairs
     for group in groups.values():
-        yield from itertools.combinations(group, 2)
+        yield from pairs(group)
+
+
+def _all_pairs(group: list[Arm]) -> Iterator[tuple[Arm, Arm]]:
+    return itertools.combinations(group, 2)
 
 
 def _differing(factor: Factor, a: Arm, b: Arm) -> list[str]:
@@ -271,6 +281,8 @@ def _differing(factor: Factor, a: Arm, b: Arm) -> list[str]:
     nowhere = {*inapplicable(a.config), *inapplicable(b.config)}
     levels = [factor.level(arm.levels[factor.key]) for arm in (a, b)]
     paths = dict.fromkeys(path for level in levels if level for path in level.settings)
+    if "train.engine" in paths:  # with which the defaults of a framework may come
+        paths |= dict.fromkeys(path for own in DEFAULTS.values() for path in own)
     found = [
         path
         for path in paths

@@ -21,6 +21,10 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
         "spec": spec.to_yaml(),
         "outcome": design.outcome.name,
         "margin": spec.margin,
+        "also": spec.also,
+        "steps": spec.contrasts == "steps",
+        "defaults": spec.defaults,
+        "unavailable": design.unavailable,
         "reach": spec.reach,
         "search": design.first_block > 0,
         "seeds": spec.blocks,
@@ -45,9 +49,16 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
 def contrasts(design: Design) -> list[dict[str, Any]]:
     """Return the comparisons that a study asks for: arm and baseline by index, and their names.
 
-    All pairs; or each arm with the one that has the baseline's levels and otherwise its own.
+    All pairs; or each step with the one before it, and the last with the first; or each arm with
+    the one that has the baseline's levels and otherwise its own.
     """
     arms, factors = design.arms, design.spec.arms_differ_in
+    if design.spec.contrasts == "steps":
+        steps = [(i, i - 1) for i in range(1, len(arms))]
+        ends = [(len(arms) - 1, 0)] if len(arms) > 2 else []
+        return [
+            _contrast(i, j, f"{arms[i].name} against {arms[j].name}", "") for i, j in steps + ends
+        ]
     if design.spec.contrasts == "pairs":
         return [
             _contrast(j, i, f"{arms[j].name} against {arms[i].name}", "")
@@ -60,8 +71,8 @@ def contrasts(design: Design) -> list[dict[str, Any]]:
         compared = [f for f in factors if f.key in baseline]
         others = [f for f in factors if f.key not in baseline]
         for index, arm in enumerate(arms):
-            base = by_levels[tuple({**arm.levels, **baseline}.items())]
-            if base == index:
+            base = by_levels.get(tuple({**arm.levels, **baseline}.items()), index)
+            if base == index:  # or left out, because it is not to be had
                 continue
             own = ", ".join(f.phrase(arm.levels[f.key]) for f in compared)
             theirs = ", ".join(baseline[f.key] for f in compared)

@@ -18,7 +18,7 @@ from paribus.errors import InputError, SpecError
 from paribus.models.build import AnyNetwork, hidden_units, network
 from paribus.models.own import OwnNetwork
 from paribus.study.config import Config, ModelConfig
-from paribus.study.engine import EngineId
+from paribus.study.engine import DEFAULTS, EngineId
 from paribus.study.factors import Factor
 from paribus.study.outcomes import OUTCOMES, Outcome
 from paribus.study.problems import show
@@ -163,11 +163,17 @@ def design(
     for index, levels in enumerate(_combinations(spec.arms_differ_in)):
         name = _arm_name(spec.arms_differ_in, levels)
         values = spec.settings()
-        for factor in spec.arms_differ_in:
-            level = factor.level(levels[factor.key])
-            assert level is not None
-            for path, value in level.settings.items():
-                put(values, path, value)
+        own_settings = {
+            path: value
+            for factor in spec.arms_differ_in
+            for path, value in factor.settings(levels[factor.key]).items()
+        }
+        for path, value in own_settings.items():
+            put(values, path, value)
+        if spec.defaults == "framework":
+            for path, value in _framework_defaults(values, dataset).items():
+                if path not in own_settings and not spec.says(path):
+                    put(values, path, value)
         for path, value in tuned[index].items() if tuned else ():
             put(values, path, value)
         written = Config.model_validate(values)
@@ -192,7 +198,11 @@ def design(
         problems += [prefix + text for text in found]
     if unavailable and not (skip_unavailable and arms):
         problems += unavailable
+        if arms:
+            problems.append("--skip-unavailable leaves such arms out and runs the others")
     problems += _outcome_conflicts(spec, outcome, dataset)
+    for name, margin in spec.also.items():
+        problems += _also_conflicts(spec, outcome, OUTCOMES[name], margin, dataset)
     problems += _idle_parameters(spec, arms)
     if problems:
         raise SpecError(problems)
@@ -206,6 +216,15 @@ def design(
         unavailable=tuple(unavailable),
         find=find,
     )
+
+
+def _framework_defaults(values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Return what users of an arm's framework get; of the stacked engine's, it is PyTorch."""
+    name = values["train"]["engine"]
+    found = dict(DEFAULTS.get(name, DEFAULTS["torch"]))
+    if dataset.kind != "image":  # tables are standardised by all
+        del found["data.scaling"]
+    return found
 
 
 def _engine(
@@ -402,6 +421,19 @@ def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterat
             f"outcome {outcome.name} needs data.split fixed (got {spec.data.split}): splits share "
             f"most of their training rows, and no correction for that is known"
         )
+
+
+def _also_conflicts(
+    spec: Spec, outcome: Outcome, other: Outcome, margin: float, dataset: Dataset
+) -> Iterator[str]:
+    """Say why the runs of a study cannot be judged by another outcome besides its own."""
+    judged = spec.model_copy(update={"margin": margin, "reach": None, "outcome": other.name})
+    for problem in _outcome_conflicts(judged, other, dataset):
+        yield f"also: {problem}"
+    if other.lane == "clock" and outcome.lane != "clock":
+        yield f"also: {other.name} is not measured in a study of {outcome.name}: swap the two"
+    if spec.seeds == "auto":
+        yield "also needs a number of seeds: with seeds: auto they are as many as outcome needs"
 
 
 def _canonical(value: object) -> str:

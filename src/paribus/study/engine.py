@@ -3,9 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 EngineName = Literal["stacked", "torch", "tensorflow", "jax"]
+
+
+GRADIENT_TOLERANCE = 1e-5
+"""How far apart the first loss and gradients of two engines may be, relative (`engines.proof`)."""
+
+UPDATE_TOLERANCE = 5e-4
+"""Of what the first steps change the weights by, relative: it tells constants of optimizers."""
+
+LOSS_TOLERANCE = 1e-3
+"""Of the mean loss of the first epoch, relative.
+
+Rounding grows with every step, and in other ways in every framework: the same maths in another
+order of adding up came out up to a few parts in ten thousand apart.
+"""
+
+DEFAULTS: dict[EngineName, dict[str, Any]] = {
+    "torch": {
+        "model.init": "pytorch",
+        "train.epsilon": 1e-8,
+        "train.smoothing": 0.99,
+        "train.batch_size": 64,
+        "data.scaling": "symmetric",
+    },
+    "tensorflow": {
+        "model.init": "glorot",
+        "train.epsilon": 1e-7,
+        "train.smoothing": 0.9,
+        "train.batch_size": 32,
+        "data.scaling": "unit",
+    },
+    "jax": {
+        "model.init": "lecun",
+        "train.epsilon": 1e-8,
+        "train.smoothing": 0.9,
+        "train.batch_size": 32,
+        "data.scaling": "unit",
+    },
+}
+"""What users of a framework get who say nothing: PyTorch, Keras, and Flax with Optax.
+
+Where a framework has no default (batch size, scaling of images), it is that of its first tutorial.
+"""
 
 
 @dataclass(frozen=True)

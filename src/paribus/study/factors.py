@@ -29,6 +29,10 @@ class Factor:
         """Return a level as prose, as the function of this name does."""
         return phrase(self.label, label)
 
+    def settings(self, label: str) -> Mapping[str, Any]:
+        """Return the settings that the level of a label stands for."""
+        return next(level.settings for level in self.levels if level.label == label)
+
     def level(self, label: str) -> Level | None:
         """Return the level of that label, or None."""
         return next((level for level in self.levels if level.label == label), None)

@@ -84,8 +84,20 @@ class Spec(Config):
         description="levels that others are compared with, at equal levels of all other factors; "
         "by default the first level of every factor",
     )
-    contrasts: Literal["baseline", "pairs"] = Field(
-        "baseline", description="compare arms with their baseline, or all pairs"
+    also: dict[str, Annotated[Number, Field(gt=0)]] = Field(
+        {},
+        description="other outcomes that the same runs are judged by, each with its margin; each "
+        "is a family of tests of its own",
+    )
+    contrasts: Literal["baseline", "pairs", "steps"] = Field(
+        "baseline",
+        description="compare arms with their baseline; or all pairs; or each level of one factor "
+        "with the one before it, and the last with the first",
+    )
+    defaults: Literal["project", "framework"] = Field(
+        "project",
+        description="of what the study does not say: Paribus' own, the same for every engine, or "
+        "those that users of each framework get (initial weights, epsilon, batch size, scaling)",
     )
     tune: Tune | None = Field(None, description="settings that are chosen for each arm by itself")
     accept: list[ConfoundName] = Field([], description="confounds that are meant, by their names")
@@ -123,6 +135,12 @@ class Spec(Config):
     def settings(self) -> dict[str, Any]:
         """Return the controls as nested plain values, without the levels of any arm."""
         return {name: getattr(self, name).model_dump(mode="json") for name in Config.model_fields}
+
+    def says(self, path: str) -> bool:
+        """Return whether a control was written in the study, or is there by default."""
+        section, _, name = path.partition(".")
+        written = self._source.values.get(section)
+        return isinstance(written, Mapping) and written.get(name) is not None
 
     def to_yaml(self) -> str:
         """Return the specification as written, with presets and overrides applied."""
@@ -340,6 +358,19 @@ def _check_judgement(
     if isinstance(outcome, str) and outcome not in OUTCOMES:
         hint = nearest(outcome, list(OUTCOMES)) or f"; known are {', '.join(OUTCOMES)}"
         report(f"outcome {outcome} is not known{hint}{source.where(('outcome',))}")
+    also = source.values.get("also")
+    for name in also if isinstance(also, dict) else ():
+        place = source.where(("also", name))
+        if name == outcome:
+            report(f"also: {name} is the outcome of the study already{place}")
+        elif name not in OUTCOMES:
+            hint = nearest(str(name), list(OUTCOMES)) or f"; known are {', '.join(OUTCOMES)}"
+            report(f"also: {name} is not known{hint}{place}")
+    if source.values.get("contrasts") == "steps" and len(factors) != 1:
+        report(
+            f"contrasts: steps needs exactly one factor, whose levels are steps (got "
+            f"{len(factors)}){source.where(('contrasts',))}"
+        )
     _check_seeds_and_looks(source.values, factors, source, report)
     given = source.values.get("baseline")
     complete = isinstance(source.values.get("factors", {}), dict) and len(factors) == len(

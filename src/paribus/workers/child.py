@@ -13,7 +13,17 @@ from typing import IO
 
 from paribus.engines.base import Engine, Task
 from paribus.engines.laps import Laps
-from paribus.workers.messages import READY, Begin, EpochDone, StackDone, Train, receive, send
+from paribus.workers.messages import (
+    READY,
+    Begin,
+    EpochDone,
+    Prove,
+    Proved,
+    StackDone,
+    Train,
+    receive,
+    send,
+)
 
 
 def main() -> None:
@@ -35,13 +45,16 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
     laps = Laps()
     begin: Begin = receive(inbox)
     sys.path += [place for place in begin.path if place not in sys.path]  # last: it hides nothing
-    orders: SimpleQueue[Train] = SimpleQueue()
+    orders: SimpleQueue[Train | Prove] = SimpleQueue()
     threading.Thread(target=_listen, args=(inbox, orders), daemon=True).start()
 
     engine = _timed(begin) if begin.timed else _plain(begin, laps)
     laps.lap("start")
     while True:
         order = orders.get()
+        if isinstance(order, Prove):
+            send(outbox, _proved(order.task, begin))
+            continue
         laps.lap("idle")
         error = ""
         try:
@@ -57,6 +70,16 @@ def _serve(inbox: IO[bytes], outbox: IO[bytes]) -> None:
             error = f"{type(raised).__name__}: {raised}"
         laps.lap("metrics")
         send(outbox, StackDone(error, laps.taken()))
+
+
+def _proved(task: Task, begin: Begin) -> Proved:
+    from paribus.engines.proof import trace_of
+
+    try:
+        return Proved(trace_of(task, begin.dataset))
+    except Exception as raised:  # whatever it is is told to the driver
+        traceback.print_exc()
+        return Proved(None, f"{type(raised).__name__}: {raised}")
 
 
 def _plain(begin: Begin, laps: Laps) -> Callable[[Task], Engine]:
@@ -83,7 +106,7 @@ def _timed(begin: Begin) -> Callable[[Task], Engine]:
     return lambda task: measured
 
 
-def _listen(inbox: IO[bytes], orders: SimpleQueue[Train]) -> None:
+def _listen(inbox: IO[bytes], orders: SimpleQueue[Train | Prove]) -> None:
     """Take orders while another thread trains; when the driver is gone, so is this worker."""
     try:
         while True:

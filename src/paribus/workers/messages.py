@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
+from paribus.engines.proof import Trace
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,21 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Prove:
+    """To a worker: trace what the engine of a task computes first."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
+class Proved:
+    """From a worker: what an engine computed first, or why it could not."""
+
+    trace: Trace | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class EpochDone:
     """From a worker: so many runs went through one more epoch."""
 
@@ -55,7 +71,7 @@ class StackDone:
 READY = b"\0paribus worker\0"
 """Comes before a worker's first message: what was printed until then is not ours."""
 
-Message = Begin | Train | EpochDone | StackDone | Record
+Message = Begin | Train | Prove | Proved | EpochDone | StackDone | Record
 
 
 def send(stream: IO[bytes], message: Message) -> None:

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from paribus.engines.base import Record, Task
-from paribus.workers.messages import READY, Begin, StackDone, Train, receive, send
+from paribus.workers.messages import READY, Begin, Prove, StackDone, Train, receive, send
 
 
 class Worker:
@@ -49,7 +49,11 @@ class Worker:
         self.unfinished = {task.key: task for task in tasks}
         self._send(Train(tasks))
 
-    def _send(self, message: Begin | Train) -> None:
+    def prove(self, task: Task) -> None:
+        """Have it trace what the engine of a task computes first."""
+        self._send(Prove(task))
+
+    def _send(self, message: Begin | Train | Prove) -> None:
         assert self.process.stdin is not None
         try:
             send(self.process.stdin, message)

@@ -6,14 +6,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
+from paribus.engines.proof import Trace
+from paribus.errors import RunError
 from paribus.workers.cores import available_cores, cores
-from paribus.workers.messages import Begin, EpochDone, StackDone
+from paribus.workers.messages import Begin, EpochDone, Proved, StackDone
 from paribus.workers.process import Worker, failures
 
 
@@ -52,20 +54,21 @@ class TimedWorkers:
         """Yield nothing: what is interrupted was not measured."""
         yield from ()
 
+    def trace(self, task: Task) -> Trace:
+        """Return what the engine of a task computes first; RunError where it cannot."""
+        with self._process(task) as worker:
+            worker.prove(task)
+            for event in self._said(worker):
+                if isinstance(event, Proved) and event.trace is not None:
+                    return event.trace
+                reason = event.error if isinstance(event, Proved) else worker.last_words()
+                raise RunError(f"{task.key} could not be made: {reason}")
+        raise RunError(f"{task.key} was not finished within {self.limit:g} s")
+
     def _measure(self, task: Task) -> Iterator[Record | EpochDone | StackDone]:
-        end = time.monotonic() + self.limit
-        worker = self.worker = Worker(self.begin, self.events, 0, _environment(task))
-        _keep_to_cores(worker.process.pid, threads_of(task))
-        worker.train([task])
-        try:
-            while True:
-                try:
-                    sender, event = self.events.get(timeout=max(0.0, end - time.monotonic()))
-                except Empty:
-                    yield Record(task.key, "failed", f"not finished within {self.limit:g} s")
-                    return
-                if sender is not worker:  # the last words of one that was ended
-                    continue
+        with self._process(task) as worker:
+            worker.train([task])
+            for event in self._said(worker):
                 if isinstance(event, Record):
                     worker.unfinished.pop(event.key, None)
                     yield event
@@ -76,9 +79,29 @@ class TimedWorkers:
                     if event is not None:
                         yield event
                     return
+            yield Record(task.key, "failed", f"not finished within {self.limit:g} s")
+
+    @contextmanager
+    def _process(self, task: Task) -> Iterator[Worker]:
+        """Give a fresh process for a task, with as many threads and cores as it is to have."""
+        worker = self.worker = Worker(self.begin, self.events, 0, _environment(task))
+        _keep_to_cores(worker.process.pid, threads_of(task))
+        try:
+            yield worker
         finally:
             worker.end()
             self.worker = None
+
+    def _said(self, worker: Worker) -> Iterator[Any]:
+        """Yield what a process says until its time is up; None when it is gone."""
+        end = time.monotonic() + self.limit
+        while True:
+            try:
+                sender, event = self.events.get(timeout=max(0.0, end - time.monotonic()))
+            except Empty:
+                return
+            if sender is worker:  # and not the last words of one that was ended
+                yield event
 
 
 def threads_of(task: Task) -> int:

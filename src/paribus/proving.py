@@ -1,0 +1,87 @@
+"""Before frameworks are timed against each other: proof that they do the same maths."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+
+from paribus.engines.base import Task
+from paribus.engines.proof import Agreement, agreement
+from paribus.errors import RunError
+from paribus.findings import Proof
+from paribus.models.build import network
+from paribus.store.store import Store
+from paribus.study.design import Arm, Design
+from paribus.study.engine import GRADIENT_TOLERANCE, LOSS_TOLERANCE, UPDATE_TOLERANCE
+from paribus.workers.timed import TimedWorkers
+
+_REFERENCE = "torch"  # where it is among the engines
+
+
+def pairs_to_prove(design: Design) -> Iterator[tuple[Arm, Arm]]:
+    """Yield every arm that has another engine than its reference, and otherwise its settings.
+
+    Frameworks as they come (`defaults: framework`) are not meant to do the same.
+    """
+    if not design.timed or design.spec.defaults == "framework":
+        return
+    alike: dict[str, list[Arm]] = defaultdict(list)
+    for arm in design.arms:
+        values = arm.config.model_dump(mode="json")
+        for name in ("engine", "threads"):
+            values["train"].pop(name)
+        alike[json.dumps(values, sort_keys=True)].append(arm)
+    for arms in alike.values():
+        reference = next((arm for arm in arms if arm.engine.name == _REFERENCE), arms[0])
+        seen = {reference.engine.name}
+        for arm in arms:
+            if arm.engine.name not in seen:
+                seen.add(arm.engine.name)
+                yield arm, reference
+
+
+def prove(design: Design, store: Store, workers: TimedWorkers) -> None:
+    """Prove that the frameworks of a study do the same maths, and keep the proof.
+
+    What is proved already is not proved again. Raises RunError where they do not.
+    """
+    pairs = list(pairs_to_prove(design))
+    if not pairs or store.proofs(design.key):
+        return
+    traced = {
+        arm.name: workers.trace(_without_dropout(arm, design))
+        for arm in {arm.name: arm for pair in pairs for arm in pair}.values()
+    }
+    found = [
+        Proof(
+            arm.name,
+            reference.name,
+            **asdict(agreement(traced[arm.name], traced[reference.name])),
+            without_dropout=bool(arm.config.model.dropout),
+        )
+        for arm, reference in pairs
+    ]
+    for one in found:
+        if not Agreement(one.gradient, one.loss, one.update, one.epoch_loss).holds:
+            raise RunError(
+                f"{one.arm} and {one.reference} do not do the same maths, so their times are of "
+                f"different work: first gradients differ by {one.gradient:.1e} (at most "
+                f"{GRADIENT_TOLERANCE:.0e}), the first loss by {one.loss:.1e} (at most "
+                f"{GRADIENT_TOLERANCE:.0e}), the first updates by {one.update:.1e} (at most "
+                f"{UPDATE_TOLERANCE:.0e}), the loss of the first epoch by {one.epoch_loss:.1e} (at "
+                f"most {LOSS_TOLERANCE:.0e}). Nothing was timed. To compare frameworks as they "
+                f"come, set defaults: framework"
+            )
+    store.add_proofs(design.key, [asdict(one) for one in found])
+
+
+def _without_dropout(arm: Arm, design: Design) -> Task:
+    """Return the first run of an arm without dropout, which every framework draws by itself."""
+    model = arm.config.model.model_copy(update={"dropout": 0.0})
+    config = arm.config.model_copy(update={"model": model})
+    shape, outputs = design.dataset.shape, design.dataset.outputs
+    own = replace(arm, config=config, network=network(model, shape, outputs))
+    key = f"proof of {arm.name}"
+    return Task(key, own.config, own.network, design.spec.seed, design.first_block, arm.engine)
