@@ -81,7 +81,7 @@ def _without_dropout(arm: Arm, design: Design) -> Task:
     """Return the first run of an arm without dropout, which every framework draws by itself."""
     model = arm.config.model.model_copy(update={"dropout": 0.0})
     config = arm.config.model_copy(update={"model": model})
-    shape, outputs = design.dataset.shape, design.dataset.outputs
+    shape, outputs = design.shape_of(config), design.dataset.outputs
     own = replace(arm, config=config, network=network(model, shape, outputs))
     key = f"proof of {arm.name}"
     return Task(key, own.config, own.network, design.spec.seed, design.first_block, arm.engine)

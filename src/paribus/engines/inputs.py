@@ -10,7 +10,7 @@ import numpy as np
 from paribus.data import Dataset, fit_scaling
 from paribus.data.scaling import balanced_weights, target_scale
 from paribus.engines.base import Task
-from paribus.study.rows import split_rows
+from paribus.study.rows import of_columns, split_rows
 from paribus.study.seeds import generator
 
 
@@ -43,6 +43,7 @@ class Inputs:
 def inputs(task: Task, dataset: Dataset) -> Inputs:
     """Split and scale a data set for one run."""
     config = task.config
+    dataset = of_columns(dataset, config.data.columns)
     split = split_rows(dataset, config.data, task.seed, task.block)
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     parts = {part: rows for part, rows in parts.items() if len(rows)}

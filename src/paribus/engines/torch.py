@@ -79,10 +79,13 @@ class TorchLearner:
     def gradients(self, rows: np.ndarray) -> tuple[float, Weights]:
         """See `base.Learner`."""
         self.module.train()
+        kept = {name: buffer.clone() for name, buffer in self.module.named_buffers()}
         at = torch.from_numpy(rows).to(self.device)
         loss = self._loss(self.x["train"][at], self.y["train"][at])
         names, parameters = zip(*self.module.named_parameters(), strict=True)
         found = dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
+        for name, buffer in self.module.named_buffers():  # batch normalisation has moved its own
+            buffer.copy_(kept[name])
         return loss.item(), self._named(found)
 
     def weights(self) -> Weights:

@@ -74,6 +74,15 @@ class DataConfig(Section):
         description="share of the training rows kept of a class, by its name or index; all rows "
         "of the others, and all rows to test on, stay",
     )
+    rows: Whole | None = Field(
+        None,
+        ge=1,
+        description="training rows to learn from, drawn from all of them: fewer are always among "
+        "more; by default all",
+    )
+    columns: Whole | None = Field(
+        None, ge=1, description="of a table, the first so many to learn from; by default all"
+    )
     class_weights: Literal["none", "balanced"] = Field(
         "none",
         description="of a row in the loss that is minimised: all the same, or "

@@ -314,5 +314,9 @@ def _update_rule(config: Config) -> str:
 
 def _steps(design: Design) -> Callable[[Arm], int]:
     """Return what counts the optimizer steps of an arm."""
-    rows = design.sizes[0].train
-    return lambda arm: arm.config.train.epochs * -(-rows // arm.config.train.batch_size)
+
+    def count(arm: Arm) -> int:
+        rows = design.sizes_of(arm.config, design.first_block).train
+        return arm.config.train.epochs * -(-rows // arm.config.train.batch_size)
+
+    return count

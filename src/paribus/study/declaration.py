@@ -9,6 +9,7 @@ from paribus.study.config import Config
 from paribus.study.confounds import find
 from paribus.study.design import Arm, Design, inapplicable
 from paribus.study.problems import known_paths, show
+from paribus.study.rows import Sizes
 
 
 def declaration(design: Design, command: str) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def _data(design: Design) -> dict[str, str]:
     dataset, spec = design.dataset, design.spec
     train, validation, test = (
         " or ".join(f"{rows:,}" for rows in sorted(set(part)))
-        for part in zip(*design.sizes, strict=True)
+        for part in zip(*_sizes(design), strict=True)
     )
     if dataset.test_rows is None:
         official = ""
@@ -180,5 +181,12 @@ def _overlap(design: Design) -> float:
     if design.spec.data.split == "fixed" or not design.outcome.part:
         return 0.0
     validating = design.outcome.part == "validation"
-    judged_by = sum(one.validation if validating else one.test for one in design.sizes)
-    return judged_by / sum(one.train for one in design.sizes)
+    sizes = _sizes(design)
+    judged_by = sum(one.validation if validating else one.test for one in sizes)
+    return judged_by / sum(one.train for one in sizes)
+
+
+def _sizes(design: Design) -> list[Sizes]:
+    """Return the sizes of the split of every run, those of alternatives left out."""
+    blocks = range(design.first_block, design.first_block + design.spec.blocks)
+    return [design.sizes_of(arm.config, block) for arm in design.arms for block in blocks]

@@ -88,6 +88,15 @@ class Design:
         """What trains the arms, each once."""
         return tuple(dict.fromkeys(arm.engine for arm in self.trained_arms))
 
+    def sizes_of(self, config: Config, block: int) -> Sizes:
+        """Return the numbers of rows that a run of a block trains, validates and tests on."""
+        sizes = self.sizes[block - self.first_block]
+        return sizes._replace(train=min(sizes.train, config.data.rows or sizes.train))
+
+    def shape_of(self, config: Config) -> tuple[int, ...]:
+        """Return the shape of one row of a configuration's inputs."""
+        return _shape(config, self.dataset)
+
     @cached_property
     def trained_arms(self) -> tuple[Arm, ...]:
         """All arms that have runs: those that are judged, then those of each alternative."""
@@ -186,13 +195,15 @@ def design(
             continue
         found = [*_misplaced(written.model), *_conflicts(config, dataset, own, outcome)]
         try:
-            net = network(config.model, dataset.shape, dataset.outputs)
+            net = network(config.model, _shape(config, dataset), dataset.outputs)
         except ValueError as error:
             found.append(str(error))
         else:
             for part, numbers in part_sizes.items():
                 if part == "training" or config.evaluate.mode == "training":
                     for rows in numbers:
+                        if part == "training":
+                            rows = min(rows, config.data.rows or rows)
                         found += _batch_norm_conflicts(config, net, part, rows)
             arms.append(Arm(name, levels, config, net, own))
         problems += [prefix + text for text in found]
@@ -296,6 +307,12 @@ def inapplicable(config: Config) -> list[str]:
     return paths
 
 
+def _shape(config: Config, dataset: Dataset) -> tuple[int, ...]:
+    """Return the shape of one row of an arm's inputs."""
+    columns = config.data.columns
+    return dataset.shape if columns is None else (min(columns, *dataset.shape),)
+
+
 def _misplaced(model: ModelConfig) -> Iterator[str]:
     """Say what is set for a network of the other sort: the project's or the user's own."""
     if model.kind != "module" and (model.factory is not None or model.arguments):
@@ -312,7 +329,11 @@ def _misplaced(model: ModelConfig) -> Iterator[str]:
 def _conflicts(
     config: Config, dataset: Dataset, engine: EngineId, outcome: Outcome
 ) -> Iterator[str]:
-    train = config.train
+    train, columns = config.train, config.data.columns
+    if columns is not None and dataset.kind == "image":
+        yield f"data.columns needs a table, and {dataset.name} has images"
+    elif columns is not None and columns > dataset.shape[0]:
+        yield f"data.columns must be at most {dataset.shape[0]} for {dataset.name} (got {columns})"
     if train.precision == "tf32" and engine.device != "cuda":
         yield f"train.precision tf32 needs a CUDA device (got {engine.device}): use fp32 or bf16"
     if dataset.task == "regression" and train.loss != "mse":

@@ -97,7 +97,7 @@ def plan(
     tasks = _tasks(design, runs, finished)
     groups: dict[Hashable, list[Task]] = defaultdict(list)
     for task in tasks:
-        groups[_signature(task, design.sizes[task.block - design.first_block])].append(task)
+        groups[_signature(task, design.sizes_of(task.config, task.block))].append(task)
     dataset_bytes = design.dataset.features.nbytes * (1 if design.dataset.kind == "image" else 2)
     free = {e.device: _free_memory(e.device) * MEMORY_SHARE for e in design.engines}
     described, stacks, seconds, largest = [], [], 0.0, 0.0
@@ -124,7 +124,7 @@ def plan(
         size = -(-len(members) // parts)  # even stacks
         cut = [members[i : i + size] for i in range(0, len(members), size)]
         stacks += cut
-        rows = design.sizes[first.block - design.first_block]
+        rows = design.sizes_of(first.config, first.block)
         flops = _flops(first, rows)
         described.append(Group(_label(first), len(members), size, flops, alone))
         seconds += sum(_seconds(part, flops, rows) for part in cut)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from paribus.data import Dataset, Split, folds, split
 from paribus.data.splits import thin
 from paribus.errors import nearest
@@ -20,8 +22,31 @@ def split_rows(dataset: Dataset, data: DataConfig, seed: int, block: int = 0) ->
 
     With folds, block b is tested on fold b mod k of repetition b div k. An official test set is
     kept by a fixed split alone; the others put it back among all rows. Training rows are thinned
-    as `data.subsample` says, which must fit (`unfit_subsample`).
+    as `data.subsample` says, which must fit (`unfit_subsample`), and as `data.rows`.
     """
+    whole = _whole_split(dataset, data, seed, block)
+    if data.rows is None or data.rows >= len(whole.train):
+        return whole
+    own = None if data.split == "fixed" else block
+    drawn = generator(seed, "rows", own).permutation(whole.train)[: data.rows]
+    return replace(whole, train=np.sort(drawn))
+
+
+def of_columns(dataset: Dataset, columns: int | None) -> Dataset:
+    """Return a table with its first so many columns alone."""
+    if columns is None or columns >= len(dataset.columns):
+        return dataset
+    numeric = None if dataset.numeric is None else dataset.numeric[:columns]
+    return replace(
+        dataset,
+        features=np.ascontiguousarray(dataset.features[:, :columns]),
+        columns=dataset.columns[:columns],
+        numeric=numeric,
+    )
+
+
+def _whole_split(dataset: Dataset, data: DataConfig, seed: int, block: int) -> Split:
+    """Return the rows of a block with all training rows that the split and thinning leave."""
     own = None if data.split == "fixed" else block
     if data.split != "fixed":
         test_rows = None

@@ -25,8 +25,8 @@ from paribus.study.outcomes import OUTCOMES
 from paribus.study.problems import known_paths, sentence, show
 from paribus.study.source import KeyPath, Source, parse, plain, put, read
 
-_OF_AN_ARM = ("data.scaling", "data.class_weights")
-"""Settings of the data that change no rows, and may differ between the arms of a block."""
+_OF_AN_ARM = ("data.scaling", "data.class_weights", "data.rows", "data.columns")
+"""Settings of the data that leave the split alone, and may differ between the arms of a block."""
 
 Baseline = Annotated[dict[str, Any], Field(min_length=1)]
 ConfoundName = Literal[

@@ -13,7 +13,7 @@ from torch import Tensor
 from paribus.data import Dataset, Scaling, fit_scaling
 from paribus.data.scaling import balanced_weights, target_scale
 from paribus.engines.base import Task
-from paribus.study.rows import split_rows
+from paribus.study.rows import of_columns, split_rows
 from paribus.study.seeds import generator, stream
 
 
@@ -31,6 +31,7 @@ class Batches:
     def __init__(self, tasks: Sequence[Task], dataset: Dataset, device: torch.device):
         """Place a data set on a device for tasks that share data settings and sizes of splits."""
         config = tasks[0].config
+        dataset = of_columns(dataset, config.data.columns)
         self.seed = tasks[0].seed
         self.size = config.train.batch_size
         self.shuffle = config.train.shuffle
