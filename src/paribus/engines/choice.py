@@ -25,5 +25,9 @@ def learner(task: Task, inputs: Inputs) -> Learner:
             from paribus.engines.torch import TorchLearner
 
             return TorchLearner(task, inputs)
+        case "jax":
+            from paribus.engines.jax import JaxLearner
+
+            return JaxLearner(task, inputs)
         case name:
             raise ValueError(f"no engine {name} trains one run at a time")
