@@ -112,8 +112,8 @@ class JaxLearner:
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
             state = self._step(state, self.key, x, y, rows)
-        self.state = jax.block_until_ready(state)
-        return float(self.state.total) / len(order)
+        self.state = state
+        return float(state.total) / len(order)  # waits for the device
 
     def outputs(self, part: str) -> np.ndarray:
         """See `base.Learner`."""
@@ -146,10 +146,11 @@ class JaxLearner:
 
 
 def _device(name: str) -> Any:
-    """Return a device; JAX starts with the first one asked for, and takes what it needs of it."""
+    """Return a device, by its name; a process that asks for the CPU first stays on it."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if name == "cpu":
-        jax.config.update("jax_platforms", "cpu")  # no memory of a GPU; else it holds some
+        config: Any = jax.config
+        config.update("jax_platforms", "cpu")  # it would take memory of a GPU otherwise
     return jax.devices(name)[0]
 
 
