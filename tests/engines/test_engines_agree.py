@@ -17,7 +17,7 @@ from paribus.engines.proof import STEPS, Trace, agreement, trace_of
 from paribus.engines.stacked.stack import Stack
 from tests.engines.tasks import tasks_of
 
-ENGINES = ["torch", "jax"]
+ENGINES = ["torch", "tensorflow", "jax"]
 
 MLP = {"hidden": [40, 20]}
 CNN = {

@@ -25,6 +25,10 @@ def learner(task: Task, inputs: Inputs) -> Learner:
             from paribus.engines.torch import TorchLearner
 
             return TorchLearner(task, inputs)
+        case "tensorflow":
+            from paribus.engines.tensorflow import TensorFlowLearner
+
+            return TensorFlowLearner(task, inputs)
         case "jax":
             from paribus.engines.jax import JaxLearner
 
