@@ -11,7 +11,8 @@ import torch
 
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
-from paribus.engines.choice import engine
+from paribus.engines.choice import engine, learner
+from paribus.engines.inputs import inputs
 from paribus.engines.laps import Laps
 from paribus.engines.proof import STEPS, Trace, agreement, trace_of
 from paribus.engines.stacked.stack import Stack
@@ -124,6 +125,59 @@ def test_engines_record_the_same(case: str, name: str) -> None:
     assert ours.weights.keys() == theirs.weights.keys()
     for parameter, values in ours.weights.items():
         np.testing.assert_allclose(values, theirs.weights[parameter], atol=2e-3, err_msg=parameter)
+
+
+@cache
+def resnet() -> tuple[Task, Dataset]:
+    """ResNet-18 on made-up images of two channels."""
+    draw = np.random.default_rng(0)
+    dataset = Dataset(
+        "made-up",
+        "classification",
+        draw.integers(0, 256, (80, 2, 28, 28), dtype=np.uint8),
+        np.arange(80) % 4,
+        classes=("a", "b", "c", "d"),
+        value_range=(0, 255),
+        test_rows=np.arange(64, 80),
+    )
+    train = {"batch_size": 16, "epochs": 1, "optimizer": "sgd", "learning_rate": 0.01}
+    tasks, _ = tasks_of(dataset=dataset, model={"kind": "resnet18"}, train=train, seeds=1)
+    return tasks[0], dataset
+
+
+@pytest.mark.parametrize("name", [name for name in ENGINES if name != "torch"])
+def test_resnet_gives_what_pytorchs_gives(name: str) -> None:
+    task, dataset = resnet()
+    held = inputs(task, dataset)
+    ours, theirs = (learner(by(one, task), held) for one in (name, "torch"))
+    np.testing.assert_allclose(ours.outputs("test"), theirs.outputs("test"), rtol=1e-4, atol=1e-4)
+    before, rows = ours.weights(), held.order(0)[:16]
+    (loss, gradients), (expected_loss, expected) = (one.gradients(rows) for one in (ours, theirs))
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert gradients.keys() == expected.keys()
+    largest = max(np.linalg.norm(g) for g in expected.values())
+    for parameter, gradient in expected.items():
+        apart = np.linalg.norm(gradients[parameter] - gradient)
+        assert apart <= 1e-5 * max(np.linalg.norm(gradient), largest / 100), parameter
+    for parameter, value in ours.weights().items():
+        np.testing.assert_array_equal(value, before[parameter], err_msg=parameter)
+    assert ours.epoch(rows) == pytest.approx(expected_loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_dropout_is_drawn_from_its_own_stream(name: str) -> None:
+    losses = {}
+    for dropout in (0.0, 0.5):
+        task, dataset = task_of({**MLP, "dropout": dropout}, ADAM, "digits")
+        held = inputs(task, dataset)
+        first, again = (learner(by(name, task), held) for _ in range(2))
+        rows = held.order(0)
+        losses[dropout] = first.epoch(rows)
+        assert np.isfinite(first.epoch(rows))
+        np.testing.assert_array_equal(first.outputs("test"), first.outputs("test"))
+        if name != "torch":  # whose generator is that of the process
+            assert again.epoch(rows) == losses[dropout]
+    assert losses[0.5] > losses[0.0]
 
 
 def test_a_wrong_constant_is_found() -> None:

@@ -102,7 +102,7 @@ class TensorFlowLearner:
         if steps < len(batches):
             batches = batches.take(steps)
         with tf.device(self.device):
-            history = self.model.fit(batches, verbose=0)
+            history = self.model.fit(batches, shuffle=False, verbose=0)
         return float(history.history["loss"][-1])
 
     def outputs(self, part: str) -> np.ndarray:
@@ -175,15 +175,48 @@ def optimizer(train: TrainConfig) -> Any:
     rate, decay = train.learning_rate, train.weight_decay
     betas = {"beta_1": train.beta1, "beta_2": train.beta2, "epsilon": train.epsilon}
     if train.optimizer == "adamw":
-        return kinds.AdamW(rate, weight_decay=decay, **betas)
+        return _adam(kinds.AdamW)(rate, weight_decay=decay, **betas)
     if train.optimizer == "sgd":
         return _decayed(kinds.SGD, decay)(rate, float(train.momentum), train.nesterov)
     if train.optimizer == "rmsprop":
-        # Keras adds epsilon within the root, PyTorch after it.
-        return _decayed(kinds.RMSprop, decay)(
-            rate, train.smoothing, float(train.momentum), train.epsilon**2
+        return _decayed(RMSprop, decay)(
+            rate, train.smoothing, float(train.momentum), train.epsilon
         )
-    return _decayed(kinds.Adam, decay)(rate, **betas)
+    return _decayed(_adam(kinds.Adam), decay)(rate, **betas)
+
+
+class RMSprop(keras.optimizers.RMSprop):  # type: ignore[misc]
+    """RMSprop that adds epsilon to the root, as PyTorch; Keras' own adds it within."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable."""
+        at = self._get_variable_index(variable)
+        mean = self._velocities[at].value
+        mean.assign(self.rho * mean + (1 - self.rho) * tf.square(gradient))
+        change = learning_rate * gradient / (tf.sqrt(mean) + self.epsilon)
+        if self.momentum > 0:
+            momentum = self._momentums[at].value
+            change = momentum.assign(self.momentum * momentum + change)
+        variable.assign_sub(change)
+
+
+def _adam(kind: Any) -> Any:
+    """Return a kind of Adam that adds epsilon after the bias correction, as PyTorch.
+
+    Keras' own adds it before: the epsilon hat of Kingma and Ba (2015, section 2).
+    """
+
+    class Adam(kind):  # type: ignore[misc]
+        @property
+        def epsilon(self) -> Any:
+            steps = tf.cast(self.iterations.value + 1, tf.float32)
+            return self._epsilon * tf.sqrt(1 - tf.pow(self.beta_2, steps))
+
+        @epsilon.setter
+        def epsilon(self, value: float) -> None:
+            self._epsilon = value
+
+    return Adam
 
 
 def _decayed(kind: Any, decay: float) -> Any:
