@@ -77,9 +77,9 @@ class TensorFlowLearner:
         with tf.device("/CPU:0"):
             self.x = {part: tf.constant(_channels_last(x)) for part, x in inputs.x.items()}
             y = _targets(inputs.y["train"], train, network.outputs)
-            self.rows = (self.x["train"], tf.constant(y))
+            self.rows = [self.x["train"], tf.constant(y)]
             if inputs.class_weights is not None:
-                self.rows += (tf.constant(inputs.class_weights[y].astype(np.float32)),)
+                self.rows.append(tf.constant(inputs.class_weights[y].astype(np.float32)))
             self.order = tf.Variable(np.arange(len(y)), shape=[None])
             self.batches = self._pipeline(len(y))
 
@@ -113,7 +113,8 @@ class TensorFlowLearner:
                 self.forward(x[start : start + _TEST_ROWS]).numpy()
                 for start in range(0, len(x), _TEST_ROWS)
             ]
-        return np.concatenate(found).astype(np.float32, copy=False)
+        outputs: np.ndarray = np.concatenate(found).astype(np.float32, copy=False)
+        return outputs
 
     def gradients(self, rows: np.ndarray) -> tuple[float, Weights]:
         """See `base.Learner`."""
@@ -179,9 +180,7 @@ def optimizer(train: TrainConfig) -> Any:
     if train.optimizer == "sgd":
         return _decayed(kinds.SGD, decay)(rate, float(train.momentum), train.nesterov)
     if train.optimizer == "rmsprop":
-        return _decayed(RMSprop, decay)(
-            rate, train.smoothing, float(train.momentum), train.epsilon
-        )
+        return _decayed(RMSprop, decay)(rate, train.smoothing, float(train.momentum), train.epsilon)
     return _decayed(_adam(kinds.Adam), decay)(rate, **betas)
 
 
@@ -263,7 +262,8 @@ def _targets(y: np.ndarray, train: TrainConfig, outputs: int) -> np.ndarray:
         return y
     if outputs == 1:
         return y.astype(np.float32)[:, None]
-    return np.eye(outputs, dtype=np.float32)[y]
+    codes: np.ndarray = np.eye(outputs, dtype=np.float32)[y]
+    return codes
 
 
 class _Built:
