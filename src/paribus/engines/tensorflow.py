@@ -33,6 +33,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import tensorflow as tf
 
+tf.get_logger().setLevel("ERROR")  # it warns of networks traced anew, as every run's is
+
 _TEST_ROWS = 1000  # per pass
 _VARIABLES = {
     described.Dense: {"weight": "kernel", "bias": "bias"},
