@@ -208,7 +208,7 @@ class Proof:
 
     arm: str
     reference: str
-    gradient: float  # largest relative difference of the first gradients of a parameter
+    gradient: float  # relative difference of the first gradients
     loss: float  # relative difference of the first loss
     update: float  # median relative difference of the first updates of a weight
     epoch_loss: float  # relative difference of the mean loss of the first epoch

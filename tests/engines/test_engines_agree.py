@@ -60,10 +60,15 @@ CASES = {
     "linear on classes, sgd": ({"kind": "linear"}, SGD, "digits"),
     "linear, sgd": ({"kind": "linear"}, SGD, "diabetes"),
     "mlp on numbers, adam": (MLP, ADAM, "diabetes"),
+    "mlp, some rows and columns": (
+        MLP,
+        SGD,
+        {"source": "breast-cancer", "rows": 200, "columns": 10},
+    ),
 }
 
 
-def task_of(model: dict, train: dict, data: str, **more: object) -> tuple[Task, Dataset]:
+def task_of(model: dict, train: dict, data: str | dict, **more: object) -> tuple[Task, Dataset]:
     settings = {"batch_size": 64, "epochs": 2, **train}
     tasks, dataset = tasks_of(data, model=model, train=settings, seeds=1, **more)
     return tasks[0], dataset
@@ -180,6 +185,14 @@ def test_dropout_is_drawn_from_its_own_stream(name: str) -> None:
         if name != "torch":  # whose generator is that of the process
             assert again.epoch(rows) == losses[dropout]
     assert losses[0.5] > losses[0.0]
+
+
+def test_bf16_comes_near_fp32() -> None:
+    task, dataset = task_of(MLP, {**ADAM, "precision": "bf16"}, "digits")
+    losses = [record(name, task, dataset).metrics["train_loss"] for name in ("torch", "tensorflow")]
+    full = record("torch", *task_of(*CASES["mlp, adam"])).metrics["train_loss"]
+    assert losses == pytest.approx([full, full], rel=1e-2)
+    assert full not in losses
 
 
 def test_a_wrong_constant_is_found() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paribus.data import Dataset, fit_scaling
-from paribus.data.scaling import balanced_weights, target_scale
+from paribus.data.scaling import target_scale
 from paribus.engines.base import Task
 from paribus.study.rows import of_columns, split_rows
 from paribus.study.seeds import generator
@@ -19,15 +19,13 @@ class Inputs:
     """The scaled rows of a run by part ("train", "test", and "validation" where there is one).
 
     `x` are float32 [rows, *shape], channels first; `y` int64 class codes, or float32 numbers,
-    standardised by the training rows: `target_sd` turns errors back. `class_weights` [class] are
-    those of the loss, where it has any.
+    standardised by the training rows: `target_sd` turns errors back.
     """
 
     x: Mapping[str, np.ndarray]
     y: Mapping[str, np.ndarray]
     classify: bool
     target_sd: float
-    class_weights: np.ndarray | None
     seed: int
     block: int
     shuffle: bool
@@ -53,15 +51,11 @@ def inputs(task: Task, dataset: Dataset) -> Inputs:
     if dataset.task == "regression":
         mean, target_sd = target_scale(targets[split.train])
         targets = ((targets.astype(np.float64) - mean) / target_sd).astype(np.float32)
-    weights = None
-    if config.data.class_weights == "balanced":
-        weights = balanced_weights(dataset.targets[split.train], dataset.outputs)
     return Inputs(
         x={part: scaling.apply(dataset.features[rows]) for part, rows in parts.items()},
         y={part: targets[rows] for part, rows in parts.items()},
         classify=dataset.task == "classification",
         target_sd=target_sd,
-        class_weights=weights,
         seed=task.seed,
         block=task.block,
         shuffle=config.train.shuffle,

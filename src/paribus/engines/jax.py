@@ -71,7 +71,7 @@ class JaxLearner:
         self.x = {part: self._placed(_channels_last(network, x)) for part, x in inputs.x.items()}
         self.y = {part: self._placed(y) for part, y in inputs.y.items()}
 
-        kind, weights_of_classes = train.loss or "", inputs.class_weights
+        kind = train.loss or ""
         dropout = task.config.model.dropout
 
         def mean_loss(
@@ -80,7 +80,7 @@ class JaxLearner:
             outputs, statistics = apply(
                 network.layers, parameters, statistics, x, key, dropout=dropout
             )
-            return loss(kind, outputs, y, weights_of_classes), statistics
+            return loss(kind, outputs, y), statistics
 
         def graded(state: State, key: Array, x: Array, y: Array, rows: Array) -> Any:
             key = jax.random.fold_in(key, state.steps)
@@ -254,7 +254,7 @@ def _normalise(
     return x * parameters[f"{place}.weight"] + parameters[f"{place}.bias"], statistics
 
 
-def loss(kind: str, outputs: Array, y: Array, class_weights: np.ndarray | None) -> Array:
+def loss(kind: str, outputs: Array, y: Array) -> Array:
     """Return the mean loss of outputs [rows, outputs] for class codes or numbers [rows]."""
     if kind == "mse":
         count = outputs.shape[1]
@@ -262,9 +262,8 @@ def loss(kind: str, outputs: Array, y: Array, class_weights: np.ndarray | None) 
         return jnp.square(outputs - wanted).mean()
     if kind == "softmax-cross-entropy":
         outputs = jax.nn.softmax(outputs)
-    of_rows = optax.softmax_cross_entropy_with_integer_labels(outputs, y)
-    weights = None if class_weights is None else jnp.asarray(class_weights)[y]
-    return jnp.average(of_rows, weights=weights)
+    of_rows: Array = optax.softmax_cross_entropy_with_integer_labels(outputs, y)
+    return of_rows.mean()
 
 
 def _channels_last(network: Network, x: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ from paribus.models.weights import Weights
 from paribus.study.engine import GRADIENT_TOLERANCE, LOSS_TOLERANCE, UPDATE_TOLERANCE
 
 STEPS = 4
-_SMALL = 1e-2
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,8 @@ class Trace:
 class Agreement:
     """How far two traces are apart, relative to the second.
 
-    `gradient` is the largest over all parameters of |a - b| / |b| (Euclidean norms); where |b| is
-    less than a hundredth of that of the largest one, that hundredth takes its place. `update` is
-    the median of |a - b| / |b| over all weights that moved: Adam and RMSprop turn the rounding of a
+    `gradient` is |a - b| / |b| over all parameters together (Euclidean norms). `update` is the
+    median of |a - b| / |b| over all weights that moved: Adam and RMSprop turn the rounding of a
     gradient that is zero otherwise into whole steps of some weights.
     """
 
@@ -79,18 +77,16 @@ def trace_of(task: Task, dataset: Dataset) -> Trace:
 
 def agreement(ours: Trace, reference: Trace) -> Agreement:
     """Compare two traces of the same run."""
-    norms = {name: float(np.linalg.norm(g)) for name, g in reference.gradients.items()}
-    least = _SMALL * max(norms.values())
-    apart = [
-        float(np.linalg.norm(ours.gradients[name] - g)) / max(norms[name], least)
-        for name, g in reference.gradients.items()
-    ]
-    a, b = (
-        np.concatenate([one.updates[name].ravel() for name in norms]) for one in (ours, reference)
-    )
+    names = list(reference.gradients)
+    g, h = (_flat(one.gradients, names) for one in (ours, reference))
+    a, b = (_flat(one.updates, names) for one in (ours, reference))
     return Agreement(
-        gradient=float(np.max(apart)),  # nan where one is
+        gradient=float(np.linalg.norm(g - h) / np.linalg.norm(h)),
         loss=abs(ours.loss - reference.loss) / abs(reference.loss),
         update=float(np.median(np.abs(a - b)[b != 0] / np.abs(b[b != 0]))),
         epoch_loss=abs(ours.epoch_loss - reference.epoch_loss) / abs(reference.epoch_loss),
     )
+
+
+def _flat(weights: Weights, names: list[str]) -> np.ndarray:
+    return np.concatenate([weights[name].ravel() for name in names])

@@ -5,8 +5,7 @@ from and to `models.layers`' shapes.
 
 What stays otherwise than in PyTorch, being Keras' own maths: batch normalisation keeps the biased
 variance of a batch as running variance, which changes outputs in evaluation mode by a fraction
-1/(rows - 1) of that variance and no gradient; Adam adds epsilon before its bias correction, and
-RMSprop adds epsilon² within the root, both of which matter for gradients as small as epsilon.
+1/(rows - 1) of that variance and no gradient.
 """
 
 from __future__ import annotations
@@ -80,8 +79,6 @@ class TensorFlowLearner:
             self.x = {part: tf.constant(_channels_last(x)) for part, x in inputs.x.items()}
             y = _targets(inputs.y["train"], train, network.outputs)
             self.rows = [self.x["train"], tf.constant(y)]
-            if inputs.class_weights is not None:
-                self.rows.append(tf.constant(inputs.class_weights[y].astype(np.float32)))
             self.order = tf.Variable(np.arange(len(y)), shape=[None])
             self.batches = self._pipeline(len(y))
 
@@ -121,11 +118,11 @@ class TensorFlowLearner:
     def gradients(self, rows: np.ndarray) -> tuple[float, Weights]:
         """See `base.Learner`."""
         kept = [(v, v.numpy()) for v in self.model.non_trainable_variables]
-        x, y, *weights = (tf.gather(held, rows) for held in self.rows)
+        x, y = (tf.gather(held, rows) for held in self.rows)
         trained = {n: v for n, v in self.built.variables.items() if v.trainable}
         with tf.device(self.device), tf.GradientTape() as tape:
             outputs = self.model(x, training=True)
-            loss = self.model.compute_loss(None, y, outputs, *weights)
+            loss = self.model.compute_loss(None, y, outputs)
         found = tape.gradient(loss, [v.value for v in trained.values()])
         for variable, value in kept:
             variable.assign(value)
@@ -236,13 +233,13 @@ def _decayed(kind: Any, decay: float) -> Any:
 
 
 def loss(train: TrainConfig) -> Any:
-    """Return the loss of a configuration; with class weights, PyTorch's weighted mean."""
+    """Return the loss of a configuration."""
     if train.loss == "mse":
         return keras.losses.MeanSquaredError()
     kind = keras.losses.SparseCategoricalCrossentropy
     if train.loss == "softmax-cross-entropy":
         kind = _SoftmaxCrossEntropy
-    return kind(from_logits=True, reduction="mean_with_sample_weight")
+    return kind(from_logits=True)
 
 
 class _SoftmaxCrossEntropy(keras.losses.SparseCategoricalCrossentropy):  # type: ignore[misc]

@@ -49,12 +49,6 @@ class TorchLearner:
         self.batch_size, self.kind = train.batch_size, train.loss
         self.x = {part: torch.from_numpy(x).to(self.device) for part, x in inputs.x.items()}
         self.y = {part: torch.from_numpy(y).to(self.device) for part, y in inputs.y.items()}
-        weights_of_classes = inputs.class_weights
-        self.class_weights = (
-            None
-            if weights_of_classes is None
-            else torch.from_numpy(weights_of_classes).to(self.device)
-        )
 
     def epoch(self, order: np.ndarray) -> float:
         """See `base.Learner`."""
@@ -118,7 +112,7 @@ class TorchLearner:
             return F.mse_loss(outputs, wanted.view_as(outputs).float())
         if self.kind == "softmax-cross-entropy":
             outputs = torch.softmax(outputs, 1)
-        return F.cross_entropy(outputs, y, weight=self.class_weights)
+        return F.cross_entropy(outputs, y)
 
     def _named(self, tensors: Mapping[str, Tensor]) -> Weights:
         if isinstance(self.network, Network):

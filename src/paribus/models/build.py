@@ -115,6 +115,8 @@ def _basic_block(inputs: int, outputs: int) -> Residual:
 
 def hidden_units(model: ModelConfig) -> tuple[int, ...]:
     """Return the units of each hidden layer, by default those of the kind of model."""
+    if model.width is not None:
+        return (model.width,) * (model.depth or 1)
     return model.hidden if model.hidden is not None else _HIDDEN.get(model.kind, ())
 
 

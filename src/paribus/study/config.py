@@ -109,6 +109,12 @@ class ModelConfig(Section):
     hidden: tuple[Annotated[int, Field(strict=True, ge=1, le=1_000_000)], ...] | None = Field(
         None, description="units per hidden layer; [128] for mlp, [120, 84] for cnn"
     )
+    width: Whole | None = Field(
+        None, ge=1, le=1_000_000, description="units of every hidden layer, in place of hidden"
+    )
+    depth: Whole | None = Field(
+        None, ge=1, le=1000, description="hidden layers of that width; by default 1"
+    )
     conv: tuple[ConvBlock, ...] = Field(
         (ConvBlock(channels=16), ConvBlock(channels=32)), description="of a cnn"
     )

@@ -26,7 +26,7 @@ from paribus.study.rows import Sizes, class_codes, split_sizes, unfit_subsample
 from paribus.study.source import put
 from paribus.study.spec import Spec
 
-_DESCRIBING = ("hidden", "conv", "activation", "batch_norm", "dropout", "init")
+_DESCRIBING = ("hidden", "width", "depth", "conv", "activation", "batch_norm", "dropout", "init")
 """Settings of the networks that Paribus builds."""
 
 FEWEST_TIMED_EPOCHS = 4
@@ -266,7 +266,7 @@ def _resolved(config: Config, dataset: Dataset, outcome: Outcome) -> Config:
     loss = config.train.loss or ("mse" if regression else "cross-entropy")
     values = config.model_dump()
     values["data"]["scaling"], values["train"]["loss"] = scaling, loss
-    values["model"]["hidden"] = hidden_units(config.model)
+    values["model"] |= {"hidden": hidden_units(config.model), "width": None, "depth": None}
     values["data"]["subsample"] = _named_once(config.data.subsample, dataset)
     defaults = Config().model_dump()
     idle = inapplicable(config) + ([] if outcome.lane == "clock" else ["train.threads"])
@@ -314,7 +314,11 @@ def _shape(config: Config, dataset: Dataset) -> tuple[int, ...]:
 
 
 def _misplaced(model: ModelConfig) -> Iterator[str]:
-    """Say what is set for a network of the other sort: the project's or the user's own."""
+    """Say what is set for a network of the other sort, or in two ways."""
+    if model.width is not None and model.hidden is not None:
+        yield "model.hidden and model.width say the same in two ways: leave one out"
+    if model.depth is not None and model.width is None:
+        yield "model.depth needs model.width, the units of every hidden layer"
     if model.kind != "module" and (model.factory is not None or model.arguments):
         yield f"model.factory and model.arguments need model.kind module (got {model.kind})"
     for name in _DESCRIBING if model.kind == "module" else ():
@@ -364,6 +368,7 @@ def _beyond(config: Config, engine: EngineId, outcome: Outcome) -> Iterator[str]
     for asked, what in (
         (train.log_every, "train.log_every"),
         (config.evaluate.mode == "training", "evaluate.mode training"),
+        (config.data.class_weights != "none", "data.class_weights"),
         (outcome.name == "train_accuracy", "outcome train_accuracy"),
     ):
         if asked:
@@ -373,15 +378,10 @@ def _beyond(config: Config, engine: EngineId, outcome: Outcome) -> Iterator[str]
             f"train.epochs must be at least {FEWEST_TIMED_EPOCHS} to be timed (got "
             f"{train.epochs}): the first holds compilation, and the others must agree"
         )
-    if name == "torch":
-        return
-    for asked, what in (
-        (train.precision != "fp32", f"train.precision {train.precision}"),
-        (config.data.class_weights != "none", f"data.class_weights {config.data.class_weights}"),
-        (config.model.kind == "module", "a network of your own"),
-    ):
-        if asked:
-            yield f"{what} needs train.engine stacked or torch (got {name})"
+    if name == "jax" and train.precision != "fp32":
+        yield f"train.engine jax is for train.precision fp32 (got {train.precision})"
+    if name in ("tensorflow", "jax") and config.model.kind == "module":
+        yield f"a network of your own needs train.engine stacked or torch (got {name})"
 
 
 def _batch_norm_conflicts(config: Config, net: AnyNetwork, part: str, rows: int) -> Iterator[str]:

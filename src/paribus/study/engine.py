@@ -14,11 +14,11 @@ GRADIENT_TOLERANCE = 1e-5
 UPDATE_TOLERANCE = 5e-4
 """Of what the first steps change the weights by, relative: it tells constants of optimizers."""
 
-LOSS_TOLERANCE = 1e-3
+LOSS_TOLERANCE = 1e-2
 """Of the mean loss of the first epoch, relative.
 
-Rounding grows with every step, and in other ways in every framework: the same maths in another
-order of adding up came out up to a few parts in ten thousand apart.
+Rounding grows with every step: by RMSprop, a network with batch normalisation came out up to 0.3 %
+from itself when its initial weights were moved by rounding alone.
 """
 
 DEFAULTS: dict[EngineName, dict[str, Any]] = {
