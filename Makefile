@@ -11,14 +11,19 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+# Every engine is tested, so that every framework is there.
+$(VENV)/frameworks: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,tensorflow,jax]'
+	touch $@
+
 demo: $(VENV)/installed
 	$(BIN)/paribus run optimizers
 
-test: $(VENV)/installed
+test: $(VENV)/frameworks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto
 
 bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'

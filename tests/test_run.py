@@ -17,6 +17,7 @@ import pytest
 import paribus
 from paribus.data import load
 from paribus.engines.base import Record
+from paribus.errors import StoreError
 from paribus.findings import Analysis
 from paribus.run import Settings, lay_out, make_plan, run_study
 from paribus.store.store import Store
@@ -259,8 +260,11 @@ def stored_runs(folder: Path) -> int:
     path = folder / ".paribus" / "store.sqlite"
     if not path.exists():
         return 0
-    with Store(path) as store:
-        return sum(row.done for row in store.studies())
+    try:
+        with Store(path) as store:
+            return sum(row.done for row in store.studies())
+    except StoreError:  # it is being made at this moment
+        return 0
 
 
 def wait_for_runs(folder: Path, process: subprocess.Popen[bytes], least: int) -> None:

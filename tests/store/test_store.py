@@ -137,6 +137,15 @@ def test_a_file_that_is_not_a_store_is_refused_and_left_alone(tmp_path: Path) ->
         assert path.read_bytes() == before
 
 
+def test_a_file_that_is_empty_is_said_to_be_so_and_becomes_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    path.touch()
+    with pytest.raises(StoreError, match="is empty"):
+        Store(path)
+    with Store(path, create=True) as store:
+        assert store.studies() == []
+
+
 def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
     Store(path, create=True).__exit__()

@@ -304,13 +304,14 @@ class Store:
 
     def _prepare(self, create: bool) -> None:
         if not create and not self._is_ours():
+            if not self._application_id() and self._is_empty():  # or it is being made just now
+                raise StoreError(f"{self.path} is empty: `paribus run STUDY` makes a store of it")
             self._refuse()
         if not self._is_ours():
             # Another process may be making it at this moment: look again under the lock.
             with self._writing() as db:
                 if not self._is_ours():
-                    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                    if tables or self._application_id():
+                    if not self._is_empty() or self._application_id():
                         self._refuse()
                     for statement in TABLES.split(";\n"):
                         db.execute(statement)
@@ -335,6 +336,9 @@ class Store:
     def _has(self, table: str) -> bool:
         found = "SELECT 1 FROM sqlite_master WHERE name = ?"
         return self._db.execute(found, (table,)).fetchone() is not None
+
+    def _is_empty(self) -> bool:
+        return self._db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
 
     def _application_id(self) -> int:
         return int(self._db.execute("PRAGMA application_id").fetchone()[0])
