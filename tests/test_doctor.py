@@ -152,7 +152,7 @@ def test_a_framework_that_hangs_or_crashes_is_a_row(
     monkeypatch.setattr(doctor, "LIMIT", 0.5 if "sleep" in script else 30)
     monkeypatch.setattr(doctor, "_command", lambda _: [sys.executable, "-c", script])
     driver = Row("nvidia", "NVIDIA driver", "none", facts={"driver": None})
-    row = doctor._framework("jax", doctor._ask("jax"), driver)
+    row = doctor._framework("jax", doctor.ask("jax"), driver)
     assert not row.ok
     assert found in row.found
     assert doctor.require([row], ["jax"])
@@ -189,7 +189,7 @@ def test_why_a_framework_with_gpu_support_sees_none(monkeypatch: pytest.MonkeyPa
 
 
 def test_pytorch_says_what_it_sees() -> None:
-    answer = doctor._ask("torch")
+    answer = doctor.ask("torch")
     assert isinstance(answer, dict), answer
     assert answer["version"] == version_of("torch")
     assert answer["cuda"] == (answer["accelerator"] is not None)

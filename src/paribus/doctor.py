@@ -83,7 +83,7 @@ def examine() -> list[Row]:
     """Look at everything; takes about as long as the slowest framework takes to import."""
     start = machine.read()
     with ThreadPoolExecutor(len(FRAMEWORKS) + 1) as pool:
-        asked = {name: pool.submit(_ask, name) for name in FRAMEWORKS if _installed(name)}
+        asked = {name: pool.submit(ask, name) for name in FRAMEWORKS if _installed(name)}
         nvidia = pool.submit(_nvidia)
         after = [_processor(), _cores(), _precision(), _memory(), _power(), *_governor()]
         data = _data()
@@ -161,7 +161,7 @@ def _command(name: str) -> list[str]:
     return [sys.executable, "-P", "-m", "paribus.probe", name]
 
 
-def _ask(name: str) -> dict[str, Any] | str:
+def ask(name: str) -> dict[str, Any] | str:
     """Return what a framework says of itself in a process of its own, or why it does not."""
     try:
         done = _run(_command(name))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paribus.analysis import analyse, open_contrasts, undecided
+from paribus.clock.machine import DISTURBED
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
 from paribus.engines.versions import engine_id
@@ -113,6 +114,11 @@ def run_study(
             if todo.stacks:
                 watch(todo)
                 _train(todo, store, settings, watch, profile)
+            disturbed = _disturbed(todo, store)
+            if 0 < 2 * len(disturbed) <= len(todo.stacks):  # else the machine is not to be had
+                again = plan(design, *_todo(design, disturbed, store, settings))
+                watch(again)
+                _train(again, store, settings, watch, profile)
         return analyse(store, design.key)
 
 
@@ -187,6 +193,14 @@ def _todo(
 ) -> tuple[set[str], int, Sequence[Run]]:
     done = _finished(store, [run.key for run in runs], settings)
     return done, _worker_count(design, settings), runs
+
+
+def _disturbed(todo: Plan, store: Store) -> list[Run]:
+    """Return the runs just measured that others disturbed: they are worth a second try."""
+    measured = {task.key for stack in todo.stacks for task in stack}
+    runs = [run for run in todo.runs if run.key in measured]
+    found = store.runs((run.block, run.arm, run.key) for run in runs)
+    return [run for run, one in zip(runs, found, strict=True) if one.reason.startswith(DISTURBED)]
 
 
 def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from paribus.engines import stacked
 from paribus.environment import FRAMEWORKS, framework_version, machine_name, require_cuda
 from paribus.errors import InputError
@@ -23,5 +25,19 @@ def engine_id(name: str, device: str) -> EngineId:
             )
         parts.append(f"{package} {version.partition('+')[0]}")
     if device == "cuda":
-        require_cuda()
+        if name in ("stacked", "torch"):
+            require_cuda()
+        elif why := _why_not_cuda(name):
+            raise InputError(f"device cuda is not to be had here for train.engine {name}: {why}")
     return EngineId(name, " ".join(parts), device, machine_name(device))
+
+
+@cache
+def _why_not_cuda(name: str) -> str:
+    """Return why a framework cannot use a CUDA device, or nothing; this imports it elsewhere."""
+    from paribus.doctor import ask
+
+    answer = ask(name)
+    if isinstance(answer, str):
+        return f"{name} {answer}"
+    return "" if answer["cuda"] else answer["why"] or f"{name} finds no CUDA device"

@@ -48,6 +48,16 @@ def metric_curves(analysis: Analysis) -> Chart | None:
     return _curves(analysis, metrics, wording.labelled(kind, outcome.unit))
 
 
+def epoch_times(analysis: Analysis) -> Chart | None:
+    """The time of every epoch, drawn as `loss_curves`: whether a steady state was reached."""
+    return _curves(analysis, frames.timed_metrics(analysis, "s"), "time of each epoch (s)")
+
+
+def memory(analysis: Analysis) -> Chart | None:
+    """The memory after every epoch, of the process and on a GPU, drawn as `loss_curves`."""
+    return _curves(analysis, frames.timed_metrics(analysis, "MB"), "memory (MB)")
+
+
 def _curves(analysis: Analysis, metrics: Sequence[str], title: str) -> Chart | None:
     means = frames.curve_means(analysis, metrics)
     if means.empty:

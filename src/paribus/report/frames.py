@@ -18,7 +18,7 @@ from scipy.special import stdtrit
 from paribus.findings import Analysis
 from paribus.report import wording
 from paribus.report.style import COLOURS
-from paribus.study.outcomes import OUTCOMES, Outcome
+from paribus.study.outcomes import BY_EPOCH, OUTCOMES, Outcome
 
 MOST_ROWS = 5000
 """Rows that one chart draws at most."""
@@ -172,11 +172,18 @@ def metrics_like(analysis: Analysis, name: str) -> tuple[str, ...]:
     return tuple(metric for metric in family if metric in recorded)
 
 
+def timed_metrics(analysis: Analysis, unit: str) -> tuple[str, ...]:
+    """Return what was recorded of every timed epoch in a unit: s, or MB."""
+    recorded = set(analysis.curves["metric"].unique())
+    return tuple(name for name, one in BY_EPOCH.items() if one.unit == unit and name in recorded)
+
+
 def outcome_of(analysis: Analysis, metric: str) -> Outcome:
     """Return how a metric is labelled and scaled."""
     if metric == analysis.outcome.name:
         return analysis.outcome
-    return OUTCOMES.get(metric, Outcome(metric, metric.replace("_", " "), higher_is_better=True))
+    known = OUTCOMES | BY_EPOCH
+    return known.get(metric, Outcome(metric, metric.replace("_", " "), higher_is_better=True))
 
 
 def curve_means(analysis: Analysis, metrics: Sequence[str]) -> pd.DataFrame:

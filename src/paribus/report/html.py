@@ -125,6 +125,8 @@ def _figures(analysis: Analysis) -> list[_Figure]:
         ("seeds", charts.seeds, captions.seeds_caption, captions.seeds_alt),
         ("metric", charts.metric_curves, *_about_curves(metrics)),
         ("loss", charts.loss_curves, *_about_curves(losses)),
+        ("times", charts.epoch_times, *_about_curves(frames.timed_metrics(analysis, "s"))),
+        ("memory", charts.memory, *_about_curves(frames.timed_metrics(analysis, "MB"))),
     )
     return [
         # The chart escapes its own text; to trust its markup is what inlines it.

@@ -144,3 +144,15 @@ OUTCOMES: dict[str, Outcome] = {
     outcome.name: outcome
     for outcome in (*_tested("test"), *_tested("validation"), *_trained("train"), *_CLOCK)
 }
+
+BY_EPOCH: dict[str, Outcome] = {
+    outcome.name: outcome
+    for outcome in (
+        _clock("epoch_seconds", "time of each epoch"),
+        _clock("rss", "memory of the process", "MB", 1e-6),
+        _clock("gpu_allocated", "GPU memory allocated", "MB", 1e-6),
+        _clock("gpu_reserved", "GPU memory reserved", "MB", 1e-6),
+        _clock("gpu_peak", "GPU memory at its peak", "MB", 1e-6),
+    )
+}
+"""What is recorded of every epoch that is timed, besides the training loss."""
