@@ -368,6 +368,8 @@ def test_a_table_that_cannot_be_learned_from_is_refused(
         (["run", "optimizers", "--set", "train.epoch=3"], "did you mean train.epochs?"),
         (["run", "optimizers", "--data", "minst"], "did you mean mnist?"),
         (["run", "optimizers", "--device", "gpu"], "device must be auto, cpu or cuda"),
+        (["plan", "optimizers", "--machine", "h2000"], "there is no machine profile h2000"),
+        (["machine", "--show", "--out", "none.json"], "`paribus machine` makes one"),
         (["show", "optimizers"], "there is no store"),
         (["list"], "there is no store"),
         (["data", "get", "minst"], "did you mean mnist?"),
@@ -429,7 +431,9 @@ def test_studies_data_schema_and_doctor_answer_programs(tmp_path: Path) -> None:
     assert {"Python", "PyTorch", "memory"} <= {row["what"] for row in rows}
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "show", "report", "export", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["run", "plan", "show", "report", "export", "doctor", "machine"]
+)
 def test_help_has_examples(tmp_path: Path, command: str) -> None:
     assert f"paribus {command} " in paribus(tmp_path, command, "--help").stdout
 

@@ -11,9 +11,11 @@ import typer
 from paribus.errors import InputError
 
 if TYPE_CHECKING:
+    from paribus.data import Dataset
     from paribus.findings import Analysis
     from paribus.run import Settings
     from paribus.study.design import Design
+    from paribus.study.spec import Spec
 
 app = typer.Typer(
     help="Controlled, replicated answers to small questions about training neural networks.",
@@ -192,12 +194,17 @@ def plan(
         typer.Option(help="A guess of the standard deviation of paired differences (0.01 = 1 %)."),
     ] = None,
     skip_unavailable: SkipUnavailable = False,
+    machine: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Predict times on the machine of this profile instead."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show what a study would run, about how long, and what it could show; train nothing.
 
     How small a difference so many seeds can show is told from the runs that are in the store (a
-    pilot of three seeds or more), or from a guess.
+    pilot of three seeds or more), or from a guess. Times are predicted where `paribus machine` has
+    measured this machine; with --machine, each arm's time per epoch on another one.
 
     [bold]Examples[/bold]
 
@@ -206,19 +213,62 @@ def plan(
       paribus plan optimizers --seeds 20 --sd 0.005
 
       paribus plan my-study.yaml --json
+
+      paribus plan my-study.yaml --machine other-machine.json
     """
     from paribus import screen
+
+    overrides = _overrides(data, target, seeds, margin, set_)
+    if machine is not None:
+        _predict(study, overrides, data_root, machine, device, json)
+        return
+    from paribus.clock.machine_profile import of_this_machine
+    from paribus.clock.predict import predict
     from paribus.run import foresee, make_plan
 
     settings = _settings(store, workers, device, skip_unavailable=skip_unavailable)
-    overrides = _overrides(data, target, seeds, margin, set_)
     design = _design(study, overrides, data_root, settings)
     made = make_plan(design, settings)
     expected = foresee(made.design, settings, sd)
+    profile = of_this_machine() if made.design.timed else None
+    predictions = predict(profile, made.design) if profile else []
     if json:
-        screen.print_json(screen.plan_record(made, expected))
+        screen.print_json(screen.plan_record(made, expected, predictions))
     else:
-        screen.show_plan(made, expected)
+        screen.show_plan(made, expected, predictions)
+
+
+def _predict(
+    study: str,
+    overrides: dict[str, Any],
+    data_root: Path | None,
+    machine: str,
+    device: str,
+    json: bool,
+) -> None:
+    """Print what a study's arms would take on the machine of a profile, which may have others."""
+    from paribus import screen
+    from paribus.clock.machine_profile import named
+    from paribus.clock.predict import predict
+    from paribus.report.record import plain
+    from paribus.study.design import design
+    from paribus.study.engine import EngineId
+    from paribus.study.spec import load
+
+    profile = named(machine)
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device must be auto, cpu or cuda (got {device})")
+    spec = load(study, overrides)
+    engine = EngineId("stacked", "", "cpu" if device == "auto" else device)
+    laid_out = design(spec, _dataset(spec, data_root), engine)
+    found = predict(profile, laid_out)
+    if json:
+        screen.print_json(
+            {"study": spec.name, "machine": profile.machine, "predictions": plain(found)}
+        )
+    else:
+        screen.out.print(f"{laid_out.dataset.name} on {profile.machine}")
+        screen.show_predictions(found)
 
 
 @app.command()
@@ -412,6 +462,53 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
+def machine(
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The profile to write, or with --show to read."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Half the work, for a rougher model.")
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the profile that is there; measure nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Measure how fast this machine trains, for the times that `paribus plan` predicts.
+
+    Steps of small and large networks are timed, and a model of their time is fitted: overhead +
+    FLOPs / rate + bytes / bandwidth. It is held against networks that it was not fitted to, and
+    the error is told. Takes about a minute; best when nothing else runs.
+
+    [bold]Examples[/bold]
+
+      paribus machine
+
+      paribus machine --quick --out this-machine.json
+
+      paribus machine --show --json
+    """
+    from paribus import screen
+    from paribus.clock import calibration
+    from paribus.clock.machine_profile import default_file, read
+
+    path = out or default_file()
+    if show:
+        profile = read(path)
+    else:
+        with screen.measuring() as told:
+            fitted = calibration.QUICK if quick else calibration.FITTED
+            count = calibration.HELD_OUT // 2 if quick else calibration.HELD_OUT
+            profile = calibration.calibrate(fitted, calibration.held_out(count), told)
+        profile.write(path)
+    if json:
+        screen.print_json(screen.machine_record(profile, path))
+    else:
+        screen.show_machine(profile, path, calibration.gpu_pays(profile))
+
+
 @data_app.command("list")
 def data_list(data_root: DataRoot = None, json: Json = False) -> None:
     """List the data sets that go by a name, and where they are."""
@@ -492,16 +589,20 @@ def _overrides(
 def _design(
     study: str, overrides: dict[str, Any], data_root: Path | None, settings: Settings
 ) -> Design:
-    from paribus.data import load as load_data
     from paribus.run import lay_out
     from paribus.study.spec import load
 
     spec = load(study, overrides)
+    return lay_out(spec, _dataset(spec, data_root), settings)
+
+
+def _dataset(spec: Spec, data_root: Path | None) -> Dataset:
+    from paribus.data import load
+
     data = spec.data
-    dataset = load_data(
+    return load(
         data.source, target=data.target, missing=data.missing, task=data.task, root=data_root
     )
-    return lay_out(spec, dataset, settings)
 
 
 def _command(study: str, overrides: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from paribus.clock.machine_profile import MachineProfile
+from paribus.clock.predict import Prediction
 from paribus.doctor import Row
 from paribus.engines.base import Record
 from paribus.profile import Profile
@@ -149,7 +151,7 @@ def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def show_plan(plan: Plan, expected: Prospect) -> None:
+def show_plan(plan: Plan, expected: Prospect, predictions: Sequence[Prediction] = ()) -> None:
     """Print a plan: the arms, what will run together, time and memory, what may confound it."""
     design, spec = plan.design, plan.design.spec
     out.print(Text(spec.question, style="bold"))
@@ -189,6 +191,8 @@ def show_plan(plan: Plan, expected: Prospect) -> None:
         _show_tuning(plan.tuning, design)
         _show_cost(plan.tuning, " for the tuning")
     _show_cost(plan, " for the verdict" if plan.tuning else "")
+    if predictions:
+        show_predictions(predictions)
     _show_confounds(plan.confounds)
 
 
@@ -212,11 +216,17 @@ def _show_cost(plan: Plan, what: str) -> None:
         out.print(
             f"To train{what}{_until(plan)}: {_count(plan.to_train, 'run')} in "
             f"{_count(len(plan.stacks), 'stack')} on {_count(plan.workers, 'worker')} "
-            f"({plan.design.engine.device}): about {duration(plan.seconds)}, "
+            f"({plan.design.engine.device}): about {duration(plan.seconds)} ({_source(plan)}), "
             f"{plan.bytes / 1e9:.1f} GB of memory."
         )
     else:
         out.print(f"Nothing is left to train{what}.")
+
+
+def _source(plan: Plan) -> str:
+    if plan.error is None:
+        return "a rough guess: `paribus machine` measures this machine"
+    return f"predicted by this machine's profile, typically within {_percent(plan.error)}"
 
 
 def _until(plan: Plan) -> str:
@@ -279,7 +289,108 @@ def _show_confounds(confounds: Sequence[Confound]) -> None:
         out.print(f"Accepted: {', '.join(accepted)}.")
 
 
-def plan_record(plan: Plan, expected: Prospect | None = None) -> dict[str, Any]:
+def show_predictions(predictions: Sequence[Prediction]) -> None:
+    """Print what a machine's profile says of each arm."""
+    out.print("Predicted time per epoch of a run (±error, a prediction)")
+    rows = [
+        {
+            "arm": one.arm,
+            "engine": one.engine,
+            "device": one.device,
+            "per epoch": "not known"
+            if one.seconds_per_epoch is None or one.error is None
+            else f"{_short(one.seconds_per_epoch)} ± {_percent(one.error)}",
+        }
+        for one in predictions
+    ]
+    table(rows, right=["per epoch"], wrap="arm")
+
+
+def show_machine(profile: MachineProfile, path: Path, gpu_pays: int | None) -> None:
+    """Print how fast a machine is, what its cost models say, and how far off they were."""
+    out.print(Text(profile.machine, style="bold"))
+    out.print(f"Measured {profile.date}, {_count(profile.cores, 'core')}.")
+
+    def per(unit: float, seconds: float) -> str:
+        return f"{1 / seconds / unit:,.0f}" if seconds else "-"
+
+    table(
+        [
+            {
+                "measured": f"{one.engine}, {one.device}, {_count(one.threads, 'thread')}",
+                "products, GFLOP/s": f"{one.rates.product / 1e9:,.0f}",
+                "copies, GB/s": f"{one.rates.copy / 1e9:,.0f}",
+            }
+            for one in profile.models
+        ],
+        right=["products, GFLOP/s", "copies, GB/s"],
+    )
+    table(
+        [
+            {
+                "fitted": f"{one.engine}, {one.device}",
+                "µs per step": f"{one.model.step * 1e6:,.0f}",
+                "per layer": f"{one.model.layer * 1e6:,.0f}",
+                "GFLOP/s": per(1e9, one.model.flop),
+                "GB/s": per(1e9, one.model.weight_byte + one.model.byte_beyond),
+                "error": _percent(one.error),
+                "worst": _percent(one.worst),
+                "n": len(one.held_out),
+            }
+            for one in profile.models
+        ],
+        right=["µs per step", "per layer", "GFLOP/s", "GB/s", "error", "worst", "n"],
+    )
+    out.print(
+        "The error is the median over n networks that the model was not fitted to (multilayer "
+        "perceptrons): what it says of others are predictions, not measurements."
+    )
+    for one in profile.models:
+        if one.busy:
+            out.print(
+                f"The machine was busy while {one.engine} on {one.device} was measured: {one.busy}."
+            )
+    if gpu_pays is not None:
+        out.print(
+            f"The GPU is predicted to pay from hidden width {gpu_pays} on "
+            "(two hidden layers, batch 128)."
+        )
+    out.print(f"Profile: {path}", soft_wrap=True)
+
+
+def machine_record(profile: MachineProfile, path: Path) -> dict[str, Any]:
+    """Return a machine's profile as JSON-ready values, with the errors of its models."""
+    record: dict[str, Any] = plain(profile)
+    for one, written in zip(profile.models, record["models"], strict=True):
+        written |= {"median_error": one.error, "worst_error": one.worst}
+    return {**record, "file": str(path)}
+
+
+@contextmanager
+def measuring() -> Iterator[Callable[[str, float], None]]:
+    """Show on a terminal what of this machine is measured; yield what to tell of it."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("Measuring this machine", total=1)
+
+        def told(what: str, share: float) -> None:
+            bar.update(task, description=f"Measuring {what}", completed=share)
+
+        yield told
+
+
+def plan_record(
+    plan: Plan, expected: Prospect | None = None, predictions: Sequence[Prediction] = ()
+) -> dict[str, Any]:
     """Return a plan as JSON-ready values; `tuning` is the plan of the tuning, or None."""
     design = plan.design
     return {
@@ -300,6 +411,8 @@ def plan_record(plan: Plan, expected: Prospect | None = None) -> dict[str, Any]:
         "workers": plan.workers,
         "device": design.engine.device,
         "estimated_seconds": plan.seconds,
+        "estimated_within": plan.error,
+        "predictions": plain(list(predictions)),
         "estimated_bytes": plan.bytes,
         "outcome": design.outcome.name,
         "margin": design.spec.margin,
@@ -368,3 +481,14 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def _short(seconds: float) -> str:
+    """Return a short time with a sensible unit."""
+    if seconds < 0.1:
+        return f"{seconds * 1e3:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 100 else duration(seconds)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -11,6 +11,8 @@ from functools import cache, cached_property
 import numpy as np
 import psutil
 
+from paribus.clock.machine_profile import of_this_machine
+from paribus.clock.predict import model_of, stack_seconds
 from paribus.engines.base import Task
 from paribus.errors import RunError
 from paribus.study.confounds import Confound, find
@@ -22,7 +24,8 @@ from paribus.workers.cores import cache_bytes
 MEMORY_SHARE = 0.7
 """Of the memory that is free, the share that a study may take."""
 
-_START_SECONDS = 3.0  # until the workers have loaded PyTorch and the data
+_START_SECONDS = {"tensorflow": 8.0, "jax": 5.0}
+_USUAL_START = 3.0  # until a process has loaded PyTorch and the data
 _WORKER_BYTES = 250e6  # of a worker process before it has any data
 _COPIES = 4  # weights, gradients and two moments of the optimizer
 _EFFICIENCY = 0.8  # of the matrix-product rate, as far as this engine was seen to reach it
@@ -46,8 +49,10 @@ class Plan:
     """A study laid out on this machine.
 
     `runs` are those up to the next look, `stacks` holds the tasks among them that are still to be
-    trained; `seconds` and `bytes` estimate what these take, all workers together. Until the
-    `tuning` is finished, values it has not chosen yet have stand-ins among the candidates.
+    trained; `seconds` and `bytes` estimate what these take, all workers together. `error` is the
+    relative error that this machine's profile is known to make; None where the seconds are a rough
+    guess. Until the `tuning` is finished, values it has not chosen yet have stand-ins among the
+    candidates.
     """
 
     design: Design
@@ -58,6 +63,7 @@ class Plan:
     finished: int
     seconds: float
     bytes: float
+    error: float | None = None
     tuning: Plan | None = None  # of the candidates, which are trained before
 
     def __repr__(self) -> str:
@@ -101,6 +107,8 @@ def plan(
     dataset_bytes = design.dataset.features.nbytes * (1 if design.dataset.kind == "image" else 2)
     free = {e.device: _free_memory(e.device) * MEMORY_SHARE for e in design.engines}
     described, stacks, seconds, largest = [], [], 0.0, 0.0
+    profile = of_this_machine()
+    errors: list[float | None] = []
     for members in groups.values():
         first = members[0]
         device = first.engine.device
@@ -127,12 +135,21 @@ def plan(
         rows = design.sizes_of(first.config, first.block)
         flops = _flops(first, rows)
         described.append(Group(_label(first), len(members), size, flops, alone))
-        seconds += sum(_seconds(part, flops, rows) for part in cut)
+        found = profile and model_of(profile, first.engine, first.config.train)
+        errors.append(found.error if found else None)
+        for part in cut:
+            if found:
+                seconds += stack_seconds(found.model, part, rows, design.timed)
+            else:
+                seconds += _seconds(part, flops, rows)
         largest = max(largest, size * largest_pass)
     if design.timed:
         places = {key: place for place, key in enumerate(measuring_order(design))}
         stacks.sort(key=lambda stack: places[stack[0].key])
     used = min(workers, len(stacks))
+    starts = [_START_SECONDS.get(one[0].engine.name, _USUAL_START) for one in stacks]
+    start = sum(starts) if design.timed else _USUAL_START
+    known = [error for error in errors if error is not None]
     return Plan(
         design,
         runs,
@@ -140,8 +157,9 @@ def plan(
         tuple(stacks),
         used,
         sum(run.key in finished for run in runs),
-        _START_SECONDS + seconds / used if used else 0.0,
+        start + seconds / used if used else 0.0,
         used * (_WORKER_BYTES + dataset_bytes + largest),
+        max(known) if known and len(known) == len(errors) else None,
     )
 
 
