@@ -241,7 +241,7 @@ def torch_seconds(size: Size, device: str) -> float:
     draw = np.random.default_rng(0)
     x = draw.standard_normal((_ROWS, size.inputs), np.float32)
     y = draw.integers(0, _CLASSES, _ROWS)
-    held = Inputs({"train": x}, {"train": y}, True, 1.0, None, 0, 0, True)
+    held = Inputs({"train": x}, {"train": y}, True, 1.0, 0, 0, True)
     learner = TorchLearner(_task(size, EngineId("torch", "", device), epochs=1), held)
     steps = _steps(size)
     taken = []
