@@ -17,4 +17,8 @@ PEERS = (
     "keras_jax",
     "jax_vmap",
     "jax_vmap_arms",
+    "jax_loop",
+    "engine_torch",
+    "engine_tensorflow",
+    "engine_jax",
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paribus.analysis import analyse, open_contrasts, undecided
-from paribus.clock.machine import DISTURBED
+from paribus.clock import machine
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
 from paribus.engines.versions import engine_id
@@ -72,7 +72,17 @@ def lay_out(spec: Spec, dataset: Dataset, settings: Settings) -> Design:
     """Return the design of a study for the engine that will train it."""
     device = choose_device(settings.device)
     skip = settings.skip_unavailable
-    return design(spec, dataset, engine_id("stacked", device), (), engine_id, skip)
+    laid_out = design(spec, dataset, engine_id("stacked", device), (), engine_id, skip)
+    if "energy" in (laid_out.outcome.name, *spec.also):
+        gpu = any(engine.device == "cuda" for engine in laid_out.engines)
+        now = machine.read(gpu)
+        if now.energy is None and now.gpu_joules is None:
+            raise InputError(
+                "outcome energy: this machine does not tell what it uses (Linux tells by "
+                "/sys/class/powercap, often to root alone; NVIDIA's GPUs by the package "
+                "nvidia-ml-py): use train_seconds"
+            )
+    return laid_out
 
 
 def make_plan(design: Design, settings: Settings) -> Plan:
@@ -200,7 +210,8 @@ def _disturbed(todo: Plan, store: Store) -> list[Run]:
     measured = {task.key for stack in todo.stacks for task in stack}
     runs = [run for run in todo.runs if run.key in measured]
     found = store.runs((run.block, run.arm, run.key) for run in runs)
-    return [run for run, one in zip(runs, found, strict=True) if one.reason.startswith(DISTURBED)]
+    disturbed = {one.key for one in found if one.reason.startswith(machine.DISTURBED)}
+    return [run for run in runs if run.key in disturbed]
 
 
 def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile) -> None:

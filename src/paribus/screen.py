@@ -179,9 +179,18 @@ def show_plan(plan: Plan, expected: Prospect, predictions: Sequence[Prediction] 
                 str(group.runs), str(group.stack), f"{group.flops / 1e9:,.1f}", group.label
             )
         out.print(together)
-        for group in groups:
-            if group.one_by_one:
-                out.print(f"One by one, not stacked: {group.label} ({group.one_by_one}).")
+        reasons = {group.one_by_one for group in groups}
+        if design.timed:
+            out.print(
+                "Each run is timed in a process of its own, one at a time; within a seed the arms "
+                "take turns in a random order."
+            )
+        elif len(reasons) == 1 and all(reasons) and len(groups) > 1:
+            out.print(f"One by one, not stacked: all runs ({reasons.pop()}).")
+        else:
+            for group in groups:
+                if group.one_by_one:
+                    out.print(f"One by one, not stacked: {group.label} ({group.one_by_one}).")
     judged = spec.outcome or design.outcome.name
     margin = design.outcome.show_margin(spec.margin) if spec.margin else "none declared"
     out.print(f"Judged by {judged.replace('_', ' ')}; margin: {margin}.")
@@ -225,6 +234,9 @@ def _show_cost(plan: Plan, what: str) -> None:
 
 def _source(plan: Plan) -> str:
     if plan.error is None:
+        others = {engine.name for engine in plan.design.engines} - {"stacked", "torch"}
+        if others:
+            return f"a rough guess: no profile knows {' and '.join(sorted(others))}"
         return "a rough guess: `paribus machine` measures this machine"
     return f"predicted by this machine's profile, typically within {_percent(plan.error)}"
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from paribus.analysis import analyse, curve_table
+from paribus.clock import machine
 from paribus.clock.machine import DISTURBED
 from paribus.data import load
-from paribus.errors import RunError, SpecError
+from paribus.engines.base import Record
+from paribus.errors import InputError, RunError, SpecError
 from paribus.findings import Analysis
 from paribus.run import Settings, lay_out, make_plan, run_study
 from paribus.store.store import Store, StoredRun
@@ -195,6 +199,7 @@ def test_what_a_study_says_is_no_default(tmp_path: Path) -> None:
             {"train": {"engine": "jax", "epochs": 4, "precision": "bf16"}},
             "train.engine jax is for train.precision fp32 (got bf16)",
         ),
+        ({"outcome": "peak_gpu_memory"}, "peak_gpu_memory needs train.device cuda (got cpu)"),
         ({"also": {"energy": 5.0}}, "margin must be less than 1 for energy"),
         (
             {"outcome": "test_accuracy", "also": {"energy": 0.05}},
@@ -262,3 +267,50 @@ def test_steps_tell_what_each_makes_up_of_the_whole(tmp_path: Path) -> None:
     *parts, whole = (one.difference for one in found.contrasts)
     assert sum(parts) == pytest.approx(whole)
     assert found.remarks[0].startswith(f"Of the {100 * whole:+.2f} points between SGD and Adam")
+
+
+def test_where_the_machine_tells_no_energy_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = replace(machine.read(), energy=None, gpu_joules=None)
+    monkeypatch.setattr(machine, "read", lambda gpu=False: blind)
+    with pytest.raises(InputError, match="this machine does not tell what it uses"):
+        lay_out(from_values({**SMALL, "outcome": "energy"}), load("digits"), settings(tmp_path))
+
+
+def stored(folder: Path, records: Callable[[int, int, str], Record]) -> Analysis:
+    """A study of two arms whose runs came out as is said, by arm and block."""
+    values = {**SMALL, "factors": {"model.width": [8, 16]}, "model": {}, "seeds": 8, "margin": 0.05}
+    design = lay_out(from_values(values), load("digits"), settings(folder))
+    with Store(folder / "store.sqlite", create=True) as store:
+        planned = [(run.block, run.arm, run.key) for run in design.runs]
+        store.add_study(design.key, "study", "?", declaration(design, ""), planned)
+        for block, arm, key in planned:
+            store.add_record(records(arm, block, key), {})
+        return analyse(store, "study")
+
+
+def test_a_busy_machine_is_said_instead_of_a_difference(tmp_path: Path) -> None:
+    def record(arm: int, block: int, key: str) -> Record:
+        metrics = {"seconds_per_epoch": (1 + arm) * (1 + block / 100)}
+        if block < 7:
+            reason = f"{DISTURBED}: other programs used 1.0 of 2 cores"
+            return Record(key, "failed", reason, metrics)
+        return Record(key, "done", metrics=metrics)
+
+    found = stored(tmp_path, record)
+    assert found.answer.startswith("The machine was busy in 14 of 16 measurements")
+    assert found.contrasts[0].verdict == "pilot"
+    assert any("other programs used 1.0 of 2 cores" in note for note in found.notes)
+
+
+def test_epochs_that_grow_longer_are_no_steady_state(tmp_path: Path) -> None:
+    def record(arm: int, block: int, key: str) -> Record:
+        metrics = {"seconds_per_epoch": 1 + arm + block / 100, "drift": 0.3 * (block < 3)}
+        return Record(key, "done", metrics={**metrics, "times_the_floor": 2.0 + arm})
+
+    found = stored(tmp_path, record)
+    assert found.contrasts[0].verdict == "worse"
+    assert any(note.startswith("No steady state in 6 of 16 runs") for note in found.notes)
+    (floor,) = [note for note in found.notes if "least time" in note]
+    assert floor.endswith("8 2 and 16 3.")

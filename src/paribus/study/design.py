@@ -373,6 +373,8 @@ def _beyond(config: Config, engine: EngineId, outcome: Outcome) -> Iterator[str]
     ):
         if asked:
             yield f"{what} needs train.engine stacked (got {name})"
+    if outcome.name == "peak_gpu_memory" and engine.device != "cuda":
+        yield f"outcome peak_gpu_memory needs train.device cuda (got {engine.device})"
     if outcome.lane == "clock" and train.epochs < FEWEST_TIMED_EPOCHS:
         yield (
             f"train.epochs must be at least {FEWEST_TIMED_EPOCHS} to be timed (got "
