@@ -205,10 +205,10 @@ def _clock(study: StoredStudy) -> Iterator[str]:
             by_arm[run.arm].append(run.metrics["times_the_floor"])
     if by_arm:
         names = [about["name"] for about in study.content["arms"]]
-        each = [f"{names[arm]} {np.median(values):.2g}" for arm, values in sorted(by_arm.items())]
+        each = [f"{names[arm]} ×{np.median(values):.2g}" for arm, values in sorted(by_arm.items())]
         yield (
-            "An epoch took so many times the least time that its operations and bytes need at the "
-            f"machine's measured rates (of a matrix product and of a copy): {listed(each)}."
+            "Against the least time that an epoch's operations and bytes need at the machine's "
+            f"measured rates, of a matrix product and of a copy: {listed(each)}."
         )
 
 

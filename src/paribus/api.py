@@ -94,13 +94,24 @@ class Study:
         device: str = "auto",
         checkpoints: bool = False,
         progress: bool = True,
+        skip_unavailable: bool = False,
+        limit: float = 3600.0,
     ) -> Result:
         """Train what is not in the store yet and return the result.
 
         Every run is kept in the store as soon as it has finished; `workers` processes train, by
         default one per core. A progress bar is shown on a terminal unless `progress` is False.
+        `skip_unavailable` leaves out arms whose engine or device is not to be had here; a run that
+        is timed may take `limit` seconds.
         """
-        settings = Settings(Path(store), workers, device, checkpoints)
+        settings = Settings(
+            Path(store),
+            workers,
+            device,
+            checkpoints,
+            skip_unavailable=skip_unavailable,
+            limit=limit,
+        )
         design = lay_out(self.spec, self.dataset, settings)
         if not progress:
             return Result(run_study(design, settings), settings.store)

@@ -313,4 +313,4 @@ def test_epochs_that_grow_longer_are_no_steady_state(tmp_path: Path) -> None:
     assert found.contrasts[0].verdict == "worse"
     assert any(note.startswith("No steady state in 6 of 16 runs") for note in found.notes)
     (floor,) = [note for note in found.notes if "least time" in note]
-    assert floor.endswith("8 2 and 16 3.")
+    assert floor.endswith("width 8 ×2 and width 16 ×3.")

@@ -1,6 +1,8 @@
-"""The stacked engine on a GPU gives the runs that it gives on a CPU, to rounding."""
+"""On a GPU the stack and the torch engine give the runs that they give on a CPU, to rounding."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +10,9 @@ import torch
 
 from paribus.data import load
 from paribus.engines.base import Task
+from paribus.engines.choice import learner
+from paribus.engines.inputs import inputs
+from paribus.engines.proof import agreement, trace_of
 from paribus.engines.stacked.engine import StackedEngine
 from paribus.engines.stacked.stack import Stack
 from paribus.study.design import design
@@ -77,3 +82,27 @@ def test_a_gpu_gives_the_loss_curves_of_a_cpu(kind: str) -> None:
         curves[device] = {record.key: record.curves["step_loss"] for record in records}
     for key, points in curves["cpu"].items():
         np.testing.assert_allclose(curves["cuda"][key], points, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+def test_the_torch_engine_on_a_gpu_does_the_maths_of_a_cpu(kind: str) -> None:
+    train = {"epochs": 1, "batch_size": 100, "optimizer": "sgd"}
+    (task,), dataset = tasks_of(model={"kind": kind}, train=train, seeds=1)
+    gpu, cpu = (
+        trace_of(replace(task, engine=EngineId("torch", "test", device)), dataset)
+        for device in ("cuda", "cpu")
+    )
+    found = agreement(gpu, cpu)
+    assert found.holds, found
+
+
+def test_the_memory_of_a_gpu_is_told_after_an_epoch() -> None:
+    (task,), dataset = tasks_of(train={"epochs": 1, "batch_size": 100}, seeds=1)
+    task = replace(task, engine=EngineId("torch", "test", "cuda"))
+    held = inputs(task, dataset)
+    one = learner(task, held)
+    one.epoch(held.order(0))
+    found = one.gpu_memory()
+    assert found.keys() == {"gpu_allocated", "gpu_reserved", "gpu_peak"}
+    assert held.x["train"].nbytes < found["gpu_allocated"] <= found["gpu_peak"]
+    assert found["gpu_allocated"] <= found["gpu_reserved"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 from tests.study.test_design import ENGINE, lay_out
 
@@ -258,12 +260,30 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_its_line(tmp_path: Path
     )
 
 
-@pytest.mark.parametrize("name", builtin_names())
-@pytest.mark.parametrize("data", ["digits", "mnist", "fashion-mnist"])
+OF_OWN_DATA = {"gpu": "synthetic", "gpu-resnet": "fashion-mnist"}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        (name, data)
+        for name in builtin_names()
+        for data in [OF_OWN_DATA.get(name)] * (name in OF_OWN_DATA)
+        or ["digits", "mnist", "fashion-mnist"]
+    ],
+)
 def test_the_built_in_studies_accept_what_they_mean(name: str, data: str) -> None:
     spec = load(name, {"data.source": data})
-    laid_out = design(spec, load_data("digits"), ENGINE)  # digits stand in for larger files
-    expected = {"optimizers": ["one-learning-rate"]}
+    stand_in = load_data("synthetic" if data == "synthetic" else "digits")
+    if name == "gpu-resnet":
+        pixels = np.repeat(np.repeat(stand_in.features, 3, 2), 3, 3)
+        stand_in = replace(stand_in, features=pixels)
+    laid_out = design(spec, stand_in, ENGINE)  # small images stand in for larger files
+    expected = {
+        "optimizers": ["one-learning-rate"],
+        "framework-defaults": ["unequal-steps"],
+        "gpu": ["several-settings"],
+    }
     assert [one.name for one in find(laid_out)] == expected.get(name, [])
     assert all(one.accepted for one in find(laid_out))
 

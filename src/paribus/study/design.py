@@ -210,7 +210,10 @@ def design(
     if unavailable and not (skip_unavailable and arms):
         problems += unavailable
         if arms:
-            problems.append("--skip-unavailable leaves such arms out and runs the others")
+            problems.append(
+                "--skip-unavailable leaves such arms out and runs the others; `paribus plan STUDY "
+                "--machine FILE` predicts their times by the profile of a machine that has it all"
+            )
     problems += _outcome_conflicts(spec, outcome, dataset)
     for name, margin in spec.also.items():
         problems += _also_conflicts(spec, outcome, OUTCOMES[name], margin, dataset)
