@@ -52,6 +52,7 @@ def test_a_run_is_measured_with_all_that_belongs_to_it(tmp_path: Path) -> None:
         "train_seconds",
         "seconds_per_epoch",
         "first_epoch_seconds",
+        "fastest_epoch_seconds",
         "samples_per_second",
         "inference_seconds",
         "peak_memory",
@@ -76,6 +77,7 @@ def test_memory_and_seconds_are_kept_for_every_epoch(tmp_path: Path) -> None:
     assert run.metrics["train_seconds"] == pytest.approx(seconds.sum())
     assert run.metrics["first_epoch_seconds"] == seconds[0]
     assert run.metrics["seconds_per_epoch"] == np.median(seconds[1:])
+    assert run.metrics["fastest_epoch_seconds"] == seconds[1:].min()
     memory = curves[curves["metric"] == "rss"]["value"]
     assert len(memory) == 4
     assert memory.max() <= 1.01 * run.metrics["peak_memory"]
@@ -230,6 +232,7 @@ def test_arms_without_their_device_are_named_or_left_out(
     left = lay_out(spec, load("digits"), settings(tmp_path, skip_unavailable=True))
     assert [arm.name for arm in left.arms] == ["cpu"]
     assert "cuda" in left.unavailable[0]
+    assert declaration(left, "")["factors"] == {}
 
 
 def test_a_missing_framework_is_answered_with_its_command(

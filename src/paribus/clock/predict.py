@@ -45,9 +45,9 @@ def predict(profile: MachineProfile, design: Design) -> list[Prediction]:
 
 
 def _predictions(profile: MachineProfile, design: Design) -> Iterator[Prediction]:
-    rows = design.sizes[0].train
     for arm in design.arms:
         train, engine = arm.config.train, arm.engine
+        rows = design.sizes_of(arm.config, design.first_block).train
         found = model_of(profile, engine, train)
         if found is None:
             yield Prediction(arm.name, engine.name, engine.device, None, None)

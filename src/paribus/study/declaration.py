@@ -30,7 +30,7 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
         "search": design.first_block > 0,
         "seeds": spec.blocks,
         "looks": {"seeds": spec.looks, "planned": spec.seeds == "auto"},
-        "factors": {f.label: [level.label for level in f.levels] for f in spec.arms_differ_in},
+        "factors": _factors(design),
         "reference": _reference(design),
         "arms": [_arm(design, arm) for arm in design.trained_arms],
         "contrasts": contrasts(design),
@@ -83,6 +83,22 @@ def contrasts(design: Design) -> list[dict[str, Any]]:
             )
     order = {text["varies"]: place for place, text in reversed(list(enumerate(found.values())))}
     return sorted(found.values(), key=lambda one: order[one["varies"]])
+
+
+def _factors(design: Design) -> dict[str, list[str]]:
+    """Return the levels of each factor; those that are not to be had here are left out.
+
+    A factor of which one level is left is none.
+    """
+    found = {
+        f.label: [
+            level.label
+            for level in f.levels
+            if any(arm.levels[f.key] == level.label for arm in design.arms)
+        ]
+        for f in design.spec.arms_differ_in
+    }
+    return {label: levels for label, levels in found.items() if len(levels) > 1}
 
 
 def _reference(design: Design) -> dict[str, str]:

@@ -132,6 +132,7 @@ def _clock(
 _CLOCK = (
     _clock("train_seconds", "training time"),
     _clock("seconds_per_epoch", "time per epoch"),
+    _clock("fastest_epoch_seconds", "time of the fastest epoch"),
     _clock("first_epoch_seconds", "time of the first epoch"),
     _clock("inference_seconds", "time to predict the test rows"),
     _clock("samples_per_second", "samples per second", "", higher_is_better=True),
