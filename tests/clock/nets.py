@@ -1,4 +1,4 @@
-"""Networks that misbehave, or cost a known amount of work."""
+"""A network that misbehaves."""
 
 from __future__ import annotations
 
@@ -7,22 +7,6 @@ import time
 
 import torch
 from torch import Tensor, nn
-
-
-class Repeated(nn.Module):
-    """Goes through the same product so many times."""
-
-    def __init__(self, rounds: int, width: int = 256) -> None:
-        super().__init__()
-        self.rounds = rounds
-        self.first, self.again = nn.Linear(64, width), nn.Linear(width, width)
-        self.last = nn.Linear(width, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.first(x.flatten(1)))
-        for _ in range(self.rounds):
-            x = torch.relu(self.again(x))
-        return self.last(x)
 
 
 class Ending(nn.Linear):
