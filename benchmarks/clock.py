@@ -94,7 +94,7 @@ def _page(quiet: list[Analysis], busy: Analysis) -> str:
         "with 1.25 times the work; one thread, margin 5 %. "
         f"{quiet[0].environment['processor']}, PyTorch {quiet[0].environment['PyTorch']}. "
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC. "
-        "Made by `python -m benchmarks.clock`.",
+        f"Made by `python -m benchmarks.clock --studies {len(quiet)}`.",
         "",
         f"{failed} of {3 * SEEDS * len(quiet)} measurements did not count, because the machine was "
         "busy or the processor throttled.",
@@ -102,7 +102,7 @@ def _page(quiet: list[Analysis], busy: Analysis) -> str:
     for judged in (quiet, [one.secondary[0] for one in quiet]):
         lines += ["", f"## By {judged[0].outcome.label}", ""]
         lines += [
-            f"{what}: {_counts(Counter(one.contrasts[i].verdict for one in judged))}. "
+            f"- {what}: {_counts(Counter(one.contrasts[i].verdict for one in judged))}."
             for i, what in enumerate(("Twin against arm", "More work against arm"))
         ]
         lines += ["", "| study | twin against arm | verdict | more work against arm | verdict |"]
