@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from paribus.engines.base import Task
 from paribus.engines.proof import Agreement, agreement
 from paribus.errors import RunError
 from paribus.findings import Proof
 from paribus.models.build import network
+from paribus.report.wording import apart, listed
 from paribus.store.store import Store
 from paribus.study.design import Arm, Design
-from paribus.study.engine import GRADIENT_TOLERANCE, LOSS_TOLERANCE, UPDATE_TOLERANCE
 from paribus.workers.timed import TimedWorkers
 
 _REFERENCE = "torch"  # where it is among the engines
@@ -65,14 +65,11 @@ def prove(design: Design, store: Store, workers: TimedWorkers) -> None:
     ]
     for one in found:
         if not Agreement(one.gradient, one.loss, one.update, one.epoch_loss).holds:
+            told = [f"{what} {value:.1e} (at most {most:.0e})" for what, value, most in apart(one)]
             raise RunError(
                 f"{one.arm} and {one.reference} do not do the same maths, so their times are of "
-                f"different work: first gradients differ by {one.gradient:.1e} (at most "
-                f"{GRADIENT_TOLERANCE:.0e}), the first loss by {one.loss:.1e} (at most "
-                f"{GRADIENT_TOLERANCE:.0e}), the first updates by {one.update:.1e} (at most "
-                f"{UPDATE_TOLERANCE:.0e}), the loss of the first epoch by {one.epoch_loss:.1e} (at "
-                f"most {LOSS_TOLERANCE:.0e}). Nothing was timed. To compare frameworks as they "
-                f"come, set defaults: framework"
+                f"different work; relative difference of {listed(told)}. Nothing was timed. To "
+                f"compare frameworks as they come, set defaults: framework"
             )
     store.add_proofs(design.key, [asdict(one) for one in found])
 
@@ -81,7 +78,6 @@ def _without_dropout(arm: Arm, design: Design) -> Task:
     """Return the first run of an arm without dropout, which every framework draws by itself."""
     model = arm.config.model.model_copy(update={"dropout": 0.0})
     config = arm.config.model_copy(update={"model": model})
-    shape, outputs = design.shape_of(config), design.dataset.outputs
-    own = replace(arm, config=config, network=network(model, shape, outputs))
+    made = network(model, design.shape_of(config), design.dataset.outputs)
     key = f"proof of {arm.name}"
-    return Task(key, own.config, own.network, design.spec.seed, design.first_block, arm.engine)
+    return Task(key, config, made, design.spec.seed, design.first_block, arm.engine)

@@ -124,7 +124,7 @@ def run_study(
             if todo.stacks:
                 watch(todo)
                 _train(todo, store, settings, watch, profile)
-            disturbed = _disturbed(todo, store)
+            disturbed = _disturbed(todo, store) if design.timed else []
             if 0 < 2 * len(disturbed) <= len(todo.stacks):  # else the machine is not to be had
                 again = plan(design, *_todo(design, disturbed, store, settings))
                 watch(again)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+import torch
+from scipy.stats import kstest, truncnorm
+
+from paribus.engines.checkpoints import load_model, save_model
+from paribus.engines.torch import build, state_dict
 from paribus.models.build import network
+from paribus.models.layers import Network
+from paribus.models.weights import initial_weights
 from paribus.study.config import ModelConfig
 
 
@@ -33,3 +43,32 @@ def test_batch_norm_stands_before_or_after_the_activation_and_dropout_last() -> 
         "Dense", "Activation", "BatchNorm", "Dropout", "Dense",
     ]  # fmt: skip
     assert kinds(batch_norm="before", activation="none") == ["Dense", "BatchNorm", "Dense"]
+
+
+def test_resnet18_is_the_published_one() -> None:
+    made = network(ModelConfig(kind="resnet18"), (3, 224, 224), 1000)
+    assert made.parameters == 11_689_512  # of torchvision's
+    assert made.flops() == pytest.approx(2 * 1.814e9, rel=1e-3)  # multiplications and additions
+
+
+def test_lecun_weights_are_normal_cut_at_two_standard_deviations() -> None:
+    made = network(ModelConfig(hidden=(500,)), (400,), 3)
+    weights = initial_weights(made, "lecun", seed=0, block=0)
+    dense = weights["0.weight"] * 20  # variance 1/400
+    assert dense.std() == pytest.approx(1, rel=0.01)
+    assert 2.2 < abs(dense).max() <= 2 / 0.87962
+    inside = truncnorm(-2, 2, scale=1 / truncnorm.std(-2, 2))
+    assert kstest(dense.ravel()[:5000], inside.cdf).pvalue > 0.001
+    assert not weights["0.bias"].any()
+
+
+def test_a_checkpoint_keeps_residual_blocks(tmp_path: Path) -> None:
+    made = network(ModelConfig(kind="resnet18"), (1, 28, 28), 10)
+    assert isinstance(made, Network)
+    weights = initial_weights(made, "pytorch", seed=0, block=0)
+    save_model(tmp_path / "m.safetensors", made, 0.0, weights)
+    loaded = load_model(tmp_path / "m.safetensors")
+    plain = build(made)
+    plain.load_state_dict(state_dict(made, weights), strict=False)
+    x = torch.rand(2, 1, 28, 28)
+    torch.testing.assert_close(loaded(x), plain.eval()(x))

@@ -97,6 +97,7 @@ class Learner(Protocol):
     def gpu_memory(self) -> dict[str, float]:
         """Return bytes on the GPU by name: `gpu_allocated`, `gpu_peak` and what else it tells.
 
-        The peak is that since the last call. Nothing on a CPU.
+        The peak is the most since the learner was made, or since the last call where a framework
+        can begin anew (PyTorch). Nothing on a CPU.
         """
         ...
