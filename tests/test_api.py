@@ -63,7 +63,8 @@ def test_what_is_logged_per_step_can_be_had(tmp_path: Path) -> None:
     )
     result = study.run(store=tmp_path / "s.sqlite", workers=1, progress=False)
     steps = result.steps[result.steps["metric"] == "step_loss"]
-    assert list(steps["step"]) == [4, 8, 12, 16, 20]  # 2 epochs of 10 batches
+    assert list(steps["epoch"]) == [1, 1, 2, 2]
+    assert list(steps["step"]) == [4, 8, 4, 8]  # of 10 batches in each epoch
     assert steps["value"].iloc[-1] < steps["value"].iloc[0]
     assert not result.curves["metric"].str.startswith("step_").any()
 

@@ -148,9 +148,11 @@ def _cautions(
             f"{seeds} seeds are no multiple of {folds} folds, so some rows are tested on more "
             "often than others."
         )
-    if study.content["controls"].get("evaluate.mode") == "training":
+    modes = [arm["settings"].get("evaluate.mode") for arm in study.content["arms"]]
+    if count := modes.count("training"):
+        which = "T" if count == len(modes) else f"{count} of {len(modes)} arms were t"
         yield (
-            "Tested in training mode, as evaluate.mode asks: dropout was active and batch "
+            f"{which}ested in training mode, as evaluate.mode asks: dropout was active and batch "
             "normalisation used the test batch."
         )
     lacking = sum(r.status == "done" and outcome.name not in r.metrics for r in study.runs)
@@ -410,15 +412,13 @@ def _differences(arm: ArmSummary, baseline: ArmSummary, outcome: Outcome) -> dic
 def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> pd.DataFrame:
     """Return curves, long: arm, block, metric, epoch (counted from 1), value.
 
-    With `per_step`, those that `train.log_every` asked for instead: step takes the place of epoch.
+    With `per_step`, those that `train.log_every` asked for instead: epoch and step of that epoch.
     """
     arms = [about["name"] for about in study.content["arms"]]
     every = [about["settings"]["train.log_every"] for about in study.content["arms"]]
-    found = [
-        (arm, block, metric, points)
-        for arm, block, metric, points in store.curves(study.row.key)
-        if metric.startswith("step_") == per_step
-    ]
+    stored = list(store.curves(study.row.key))
+    epochs = {(arm, block): len(points) for arm, block, m, points in stored if m == "train_loss"}
+    found = [one for one in stored if one[2].startswith("step_") == per_step]
     lengths = [len(points) for *_, points in found]
     per_curve = pd.DataFrame(
         {
@@ -428,12 +428,23 @@ def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> 
         }
     )
     curves = per_curve.loc[np.repeat(np.arange(len(found)), lengths)].reset_index(drop=True)
-    counts = [np.arange(n) + 1 for n in lengths]
+    places = [np.arange(n) for n in lengths]
     if per_step:
-        counts = [count * every[arm] for count, (arm, *_) in zip(counts, found, strict=True)]
-    curves["step" if per_step else "epoch"] = np.concatenate([np.empty(0, np.int64), *counts])
+        logged = [
+            n // epochs[arm, block] for n, (arm, block, *_) in zip(lengths, found, strict=True)
+        ]
+        curves["epoch"] = _joined([p // n + 1 for p, n in zip(places, logged, strict=True)])
+        places = [
+            (p % n + 1) * every[arm] - 1
+            for p, n, (arm, *_) in zip(places, logged, found, strict=True)
+        ]
+    curves["step" if per_step else "epoch"] = _joined(places) + 1
     curves["value"] = np.concatenate([np.empty(0), *(points for *_, points in found)])
     return curves
+
+
+def _joined(counts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int64), *counts])
 
 
 def _environment(study: StoredStudy) -> dict[str, str]:

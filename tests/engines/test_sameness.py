@@ -13,6 +13,7 @@ from paribus.data import Dataset
 from paribus.engines.base import Record, Task
 from paribus.engines.stacked import shared
 from paribus.engines.stacked.engine import StackedEngine
+from paribus.engines.stacked.stack import Stack
 from paribus.study.rows import split_rows
 from tests.engines.tasks import tasks_of
 
@@ -293,3 +294,47 @@ def test_a_wide_product_that_may_differ_is_not_used(outputs: int) -> None:
 
 def test_one_member_per_block_has_nothing_to_share() -> None:
     assert not shared.pays(100, 784, 100, (1, 1, 1))
+
+
+def test_one_training_serves_both_modes_of_testing() -> None:
+    tasks, dataset = tasks_of(
+        model={"hidden": [20], "batch_norm": "after", "dropout": 0.5},
+        train={"epochs": 2, "batch_size": 100, "log_every": 5},
+        factors={
+            "evaluate.mode": ["evaluation", "training"],
+            "train.optimizer": ["sgd", "adam"],
+        },
+        seeds=2,
+    )
+    steps = 0
+
+    def count(runs: int) -> None:
+        nonlocal steps
+        steps += runs
+
+    engine = StackedEngine("cpu")
+    stack = Stack(tasks, dataset, engine.device)
+    assert len(stack.tasks) == len(tasks) / 2
+    found = {r.key: r for r in stack.train(keep_weights=True, epoch_done=count)}
+    assert steps == 2 * len(tasks)
+    for task in tasks:
+        assert_same(found[task.key], train([task], dataset)[task.key])
+    one, other = (found[task.key].metrics for task in tasks[:3:2])
+    assert one["train_loss"] == other["train_loss"]
+    assert one["test_loss"] != other["test_loss"]
+
+
+def test_logged_means_are_those_of_the_steps_between() -> None:
+    curves = {}
+    for every in (1, 7):
+        tasks, dataset = tasks_of(
+            model={"hidden": [20]},
+            train={"epochs": 2, "batch_size": 64, "log_every": every},
+            seeds=1,
+        )
+        curves[every] = train(tasks, dataset)[tasks[0].key].curves
+    for name in ("loss", "accuracy"):
+        each = curves[1][f"step_{name}"].reshape(2, -1)  # 23 steps an epoch
+        np.testing.assert_array_equal(curves[7][f"step_{name}"], each[:, 6::7].ravel())
+        means = each[:, :21].reshape(2, 3, 7).mean(2).ravel()
+        np.testing.assert_allclose(curves[7][f"step_mean_{name}"], means, rtol=1e-6)

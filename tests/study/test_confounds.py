@@ -223,9 +223,16 @@ def test_a_common_mistake_is_named_as_a_control_and_not_as_a_factor(
     name: str, path: str, mistake: object, right: object
 ) -> None:
     section, _, setting = path.partition(".")
-    assert path in found(**{section: {setting: mistake}})[name].what
-    assert not found(**{section: {setting: right}})
-    assert not found(factors={path: [right, mistake]})
+    model = {"dropout": 0.5}
+    assert path in found(model=model, **{section: {setting: mistake}})[name].what
+    assert not found(model=model, **{section: {setting: right}})
+    assert not found(model=model, factors={path: [right, mistake]})
+
+
+def test_testing_in_training_mode_is_no_mistake_where_the_mode_does_nothing() -> None:
+    assert not found(evaluate={"mode": "training"})
+    some = {"model.batch_norm": ["none", "after"]}
+    assert "training-mode-testing" in found(evaluate={"mode": "training"}, factors=some)
 
 
 def test_every_name_that_can_be_accepted_is_that_of_a_check() -> None:
@@ -233,7 +240,7 @@ def test_every_name_that_can_be_accepted_is_that_of_a_check() -> None:
         *found(factors=levels({"model.hidden": [9]}, {"model.hidden": [99], "train.epochs": 9})),
         *found(factors={"train.optimizer": ["sgd", "adam"]}, outcome="train_loss"),
         *found(factors=RATES, train={"shuffle": False, "loss": "softmax-cross-entropy"}),
-        *found(evaluate={"mode": "training"}),
+        *found(evaluate={"mode": "training"}, model={"dropout": 0.5}),
     }
     assert seen == set(get_args(ConfoundName))
 

@@ -57,9 +57,15 @@ def test_the_hash_of_a_run_depends_on_all_that_can_change_its_result() -> None:
         keys(data="breast-cancer"),
         keys(engine=EngineId("stacked", "2", "cpu")),
         keys(engine=EngineId("stacked", "1", "cuda")),
-        keys(evaluate={"mode": "training"}),
     ):
         assert not set(changed) & set(base)
+
+
+def test_how_a_network_is_tested_makes_another_run_only_where_it_can_matter() -> None:
+    training = {"mode": "training"}
+    assert keys(evaluate=training) == keys()
+    for model in ({"dropout": 0.5}, {"batch_norm": "after"}):
+        assert not set(keys(evaluate=training, model=model)) & set(keys(model=model))
 
 
 def test_stating_a_default_changes_no_hash() -> None:

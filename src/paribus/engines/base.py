@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -11,7 +12,7 @@ import numpy as np
 from paribus.data import Dataset
 from paribus.models.build import AnyNetwork
 from paribus.models.weights import Weights
-from paribus.study.config import Config
+from paribus.study.config import Config, EvaluateConfig
 from paribus.study.engine import EngineId
 
 Status = Literal["done", "diverged", "failed"]
@@ -36,11 +37,11 @@ class Task:
 class Record:
     """What became of a run: final metrics, curves, and on request the trained weights.
 
-    `curves` maps a metric to its values after each epoch (`step_loss` and `step_accuracy`: every
-    `train.log_every` steps). `reason` says why a run diverged or failed. `weights` holds the
-    parameters and batch-normalisation statistics by name, shaped as in `Network`. `tables` holds
-    what the last test found class by class, for each tested part: `test_recall` [class], and for up
-    to 100 classes `test_confusion` [class, predicted class], a count of rows.
+    `curves` maps a metric to its values after each epoch (those named `step_…`: every
+    `train.log_every` steps of each epoch). `reason` says why a run diverged or failed. `weights`
+    holds the parameters and batch-normalisation statistics by name, shaped as in `Network`.
+    `tables` holds what the last test found class by class, for each tested part: `test_recall`
+    [class], and for up to 100 classes `test_confusion` [class, predicted class], a count of rows.
     """
 
     key: str
@@ -50,6 +51,15 @@ class Record:
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     weights: Weights | None = None
     tables: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def trained_once(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Return the tasks in groups that differ only in how they are tested, in their order."""
+    groups: dict[tuple[object, ...], list[Task]] = defaultdict(list)
+    for task in tasks:
+        trained = task.config.model_copy(update={"evaluate": EvaluateConfig()}).model_dump_json()
+        groups[trained, task.network, task.engine, task.seed, task.block].append(task)
+    return list(groups.values())
 
 
 EpochDone = Callable[[int], None]

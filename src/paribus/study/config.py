@@ -165,7 +165,12 @@ class TrainConfig(Section):
     threads: Whole | None = Field(
         None, ge=1, description="of a process that is timed; by default all cores"
     )
-    log_every: Whole = Field(0, ge=0, description="record the batch's loss every so many steps")
+    log_every: Whole = Field(
+        0,
+        ge=0,
+        description="record loss and accuracy every so many steps of each epoch, of the batch and "
+        "in the mean",
+    )
 
 
 class EvaluateConfig(Section):

@@ -193,9 +193,10 @@ def _is_tuned(factor: Factor) -> bool:
 
 
 def _training_mode_testing(design: Design) -> _Found:
-    if all(arm.config.evaluate.mode == "training" for arm in design.arms):
+    concerned = [arm for arm in design.arms if "evaluate.mode" not in inapplicable(arm.config)]
+    if concerned and all(arm.config.evaluate.mode == "training" for arm in concerned):
         yield (
-            "evaluate.mode is training in every arm.",
+            "evaluate.mode is training in every arm with dropout or batch normalisation.",
             "Testing with active dropout and with the test batch's own statistics tells of another "
             "network than the one that would be used.",
             "Leave evaluate.mode at evaluation.",

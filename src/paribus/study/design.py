@@ -303,6 +303,9 @@ def inapplicable(config: Config) -> list[str]:
     if model.kind == "resnet18":
         describing = ("hidden", "conv", "activation", "batch_norm", "dropout")
         paths += [f"model.{name}" for name in describing]
+    described = model.kind not in ("module", "resnet18")
+    if described and model.batch_norm == "none" and not model.dropout:
+        paths.append("evaluate.mode")
     if model.kind in ("mlp", "linear", "logistic"):
         paths.append("model.conv")
         if not hidden_units(model):

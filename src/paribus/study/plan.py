@@ -13,7 +13,7 @@ import psutil
 
 from paribus.clock.machine_profile import of_this_machine
 from paribus.clock.predict import model_of, stack_seconds
-from paribus.engines.base import Task
+from paribus.engines.base import Task, trained_once
 from paribus.errors import RunError
 from paribus.study.confounds import Confound, find
 from paribus.study.design import Design, Run
@@ -124,24 +124,27 @@ def plan(
                 f"a smaller model"
             )
         alone = _alone(first, design)
-        size = 1 if alone else min(most, -(-len(members) // workers))
+        # Runs that differ only in how they are tested are trained once, by the stacked engine.
+        trained = [[task] for task in members] if alone else trained_once(members)
+        size = 1 if alone else min(most, -(-len(trained) // workers))
         if device == "cpu":
             # Stacks that outgrow the cache gain nothing, and lose more to a kill.
             size = max(1, min(size, int(cache_bytes() // _bytes(first, batch))))
-        parts = -(-len(members) // size)
-        size = -(-len(members) // parts)  # even stacks
-        cut = [members[i : i + size] for i in range(0, len(members), size)]
-        stacks += cut
+        parts = -(-len(trained) // size)
+        size = -(-len(trained) // parts)  # even stacks
+        cut = [trained[i : i + size] for i in range(0, len(trained), size)]
+        stacks += [[task for twins in part for task in twins] for part in cut]
         rows = design.sizes_of(first.config, first.block)
         flops = _flops(first, rows)
         described.append(Group(_label(first), len(members), size, flops, alone))
         found = profile and model_of(profile, first.engine, first.config.train)
         errors.append(found.error if found else None)
         for part in cut:
+            once = [twins[0] for twins in part]
             if found:
-                seconds += stack_seconds(found.model, part, rows, design.timed)
+                seconds += stack_seconds(found.model, once, rows, design.timed)
             else:
-                seconds += _seconds(part, flops, rows)
+                seconds += _seconds(once, flops, rows)
         largest = max(largest, size * largest_pass)
     if design.timed:
         places = {key: place for place, key in enumerate(measuring_order(design))}
@@ -197,7 +200,7 @@ def _signature(task: Task, sizes: Sizes) -> Hashable:
         train.log_every,
     )
     data = task.config.data.model_dump_json()
-    return task.engine, task.network, alike, data, sizes, task.config.evaluate
+    return task.engine, task.network, alike, data, sizes
 
 
 def _alone(task: Task, design: Design) -> str:

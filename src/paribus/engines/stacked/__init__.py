@@ -5,5 +5,5 @@ Arrays lead with the member axis: activations [member, batch, …], dense weight
 bit on one CPU thread (see `arithmetic`).
 """
 
-VERSION = "3"
+VERSION = "4"
 """Part of every run's hash: raise it with any change that changes a result."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from paribus.data import Dataset
-from paribus.engines.base import DIVERGED_ABOVE, EpochDone, Record, Status, Task
+from paribus.engines.base import DIVERGED_ABOVE, EpochDone, Record, Status, Task, trained_once
 from paribus.engines.laps import Laps
 from paribus.engines.stacked.batches import Batches, DropoutMasks
 from paribus.engines.stacked.graph import WARM_UP, GraphedStep, side_stream
-from paribus.engines.stacked.losses import hits, mean_losses, sample_losses
+from paribus.engines.stacked.losses import mean_losses, sample_losses
 from paribus.engines.stacked.metrics import (
     Pass,
     Totals,
@@ -26,15 +27,19 @@ from paribus.engines.stacked.metrics import (
 )
 from paribus.engines.stacked.model import LayeredModel, model
 from paribus.engines.stacked.optimizers import Optimizer
+from paribus.engines.stacked.steplog import StepLog
 
 _TEST_ROWS = 1000  # per pass in evaluation mode
+
+_Curves = dict[str, list[np.ndarray]]  # metric -> [member] per epoch
 
 
 class Stack:
     """Runs of one shape signature, trained as one program.
 
     Members differ in block, optimizer, learning rate and every other hyperparameter; they share
-    network shape, data settings, batch size, loss and epochs.
+    network shape, data settings, batch size, loss and epochs. Tasks that differ only in how they
+    are tested are one member.
     """
 
     def __init__(
@@ -49,7 +54,11 @@ class Stack:
             tasks = sorted(tasks, key=lambda task: task.config.train.model_dump_json())
         else:  # members of a block side by side: see `shared`
             tasks = sorted(tasks, key=lambda task: task.block)
-        self.tasks = list(tasks)
+        members = trained_once(tasks)
+        self.tested_as = [{task.config.evaluate.mode: task for task in own} for own in members]
+        self.modes = sorted({mode for own in self.tested_as for mode in own})
+        self.runs = len(tasks)
+        self.tasks = tasks = [own[0] for own in members]
         self.config = tasks[0].config
         self.loss = tasks[0].config.train.loss or ""
         self.classify = dataset.task == "classification"
@@ -67,8 +76,8 @@ class Stack:
         self.optimizers = [Optimizer(train, m, parameters) for train, m in alike.items()]
         self.step = 0
         self.first_loss = torch.empty(0)  # [member], of the first batch
-        self.step_curves: dict[str, list[Tensor]] = defaultdict(list)
-        self.tables: dict[str, np.ndarray] = {}  # [member, …], of the last epoch
+        self.log = StepLog(self.config.train.log_every, self.classify)
+        self.tables: dict[str, dict[str, np.ndarray]] = {}  # mode -> [member, …], of the last epoch
         self.laps = laps or Laps()
         # A graph cannot be timed inside, and a module of the user's may wait for the device.
         self.graphable = (
@@ -110,33 +119,36 @@ class Stack:
         return Pass(losses.detach(), outputs.detach(), y), named
 
     def train(self, keep_weights: bool, epoch_done: EpochDone) -> Iterator[Record]:
-        """Train to the last epoch; yield a record for each member, a diverged one at once."""
-        alive = dict(enumerate(self.tasks))
-        curves: dict[str, list[np.ndarray]] = defaultdict(list)  # metric -> [member] per epoch
-        tested = [part for part in self.batches.rows if part != "train"]
+        """Train to the last epoch; yield a record for each run, a diverged one at once."""
+        alive = {
+            (member, mode): task
+            for member, own in enumerate(self.tested_as)
+            for mode, task in own.items()
+        }
+        curves: dict[str, _Curves] = {mode: defaultdict(list) for mode in self.modes}
         for epoch in range(self.config.train.epochs):
-            results = self._metrics("train", self._train_epoch(epoch))
+            trained = self._metrics("train", self._train_epoch(epoch))
             self.laps.lap("metrics")
-            for part in tested:
-                totals = self._test(part, epoch)
-                results |= self._metrics(part, totals)
-                if epoch == self.config.train.epochs - 1:
-                    self.tables |= tables_of(part, totals)
+            results = {mode: trained | self._tested(epoch, mode) for mode in self.modes}
             self.laps.lap("evaluation")
-            for metric, values in results.items():
-                curves[metric].append(values)
+            for mode, found in results.items():
+                for metric, values in found.items():
+                    curves[mode][metric].append(values)
             finite = self._finite_weights()
-            for member in list(alive):
-                own = {metric: float(values[member]) for metric, values in results.items()}
+            for (member, mode), task in list(alive.items()):
+                own = {metric: float(values[member]) for metric, values in results[mode].items()}
                 reason = self._diverged(member, own, bool(finite[member]), epoch)
                 if reason:
-                    yield self._record(member, curves, "diverged", reason, keep_weights=False)
-                    del alive[member]
-            epoch_done(len(self.tasks))
+                    del alive[member, mode]
+                    yield self._record(task, member, curves[mode], "diverged", reason)
+            epoch_done(self.runs)
             if not alive:
                 return
-        for member in alive:
-            yield self._record(member, curves, "done", "", keep_weights)
+        for (member, mode), task in alive.items():
+            done = self._record(task, member, curves[mode], "done")
+            tables = {name: values[member] for name, values in self.tables[mode].items()}
+            weights = self.weights(member) if keep_weights else None
+            yield replace(done, tables=tables, weights=weights)
 
     def weights(self, member: int) -> dict[str, np.ndarray]:
         """Return a member's parameters and statistics by name, as NumPy arrays."""
@@ -145,18 +157,14 @@ class Stack:
 
     def _train_epoch(self, epoch: int) -> Totals:
         totals = Totals()
-        every = self.config.train.log_every
+        self.log.start_epoch()
         for rows in self.batches.epoch(epoch):
             batch = self._take_step(rows)
             totals.add(training_sums(batch, self.classify), rows.shape[1])
             if self.step == 0:
                 self.first_loss = batch.losses.mean(1)
             self.step += 1
-            if every and self.step % every == 0:
-                self.step_curves["step_loss"].append(batch.losses.mean(1))
-                if self.classify:
-                    right = hits(batch.outputs, batch.targets) / batch.targets.shape[1]
-                    self.step_curves["step_accuracy"].append(right)
+            self.log.add(batch)
             self.laps.lap("metrics")
         return totals
 
@@ -182,9 +190,19 @@ class Stack:
     def _masks(self, rows: Tensor) -> Mapping[int, Tensor]:
         return self.dropout.draw("dropout", self.step, rows.shape[1])
 
+    def _tested(self, epoch: int, mode: str) -> dict[str, np.ndarray]:
+        """Return the metrics of all parts that are tested in a mode, [member] each."""
+        found: dict[str, np.ndarray] = {}
+        for part in self.batches.rows:
+            if part != "train":
+                totals = self._test(part, epoch, in_training=mode == "training")
+                found |= self._metrics(part, totals)
+                if epoch == self.config.train.epochs - 1:
+                    self.tables[mode] = self.tables.get(mode, {}) | tables_of(part, totals)
+        return found
+
     @torch.no_grad()
-    def _test(self, part: str, epoch: int) -> Totals:
-        in_training = self.config.evaluate.mode == "training"
+    def _test(self, part: str, epoch: int, *, in_training: bool) -> Totals:
         size = self.config.train.batch_size if in_training else self.test_rows
         before = {name: t.clone() for name, t in self.model.statistics.items()}
         random = self.model.random
@@ -237,24 +255,10 @@ class Stack:
         return ""
 
     def _record(
-        self,
-        member: int,
-        curves: Mapping[str, list[np.ndarray]],
-        status: Status,
-        reason: str,
-        keep_weights: bool,
+        self, task: Task, member: int, curves: _Curves, status: Status, reason: str = ""
     ) -> Record:
         own = {metric: np.array([v[member] for v in values]) for metric, values in curves.items()}
         final = {metric: float(values[-1]) for metric, values in own.items()}
-        for metric, logged in self.step_curves.items():
+        for metric, logged in self.log.curves.items():
             own[metric] = np.array([float(v[member]) for v in logged])
-        done = status == "done"
-        return Record(
-            self.tasks[member].key,
-            status,
-            reason,
-            final if done else {},
-            own,
-            self.weights(member) if keep_weights else None,
-            {name: values[member] for name, values in self.tables.items()} if done else {},
-        )
+        return Record(task.key, status, reason, final if status == "done" else {}, own)
