@@ -174,6 +174,24 @@ def test_overfitting_is_told_of_the_arm_whose_loss_turns() -> None:
     assert "reaches 85.00 %, median: no 6 and yes 6." in words
 
 
+def test_of_the_only_arm_it_is_told_how_much_losses_fall_and_where_they_turn() -> None:
+    names = {"dropout": ("no",)}
+
+    def told(loss: Callable[[str, np.ndarray], np.ndarray]) -> str:
+        arms = arms_of(names, lambda name: 0.8)
+        return found_in(arms, names, curves_of(arms, loss))[1]
+
+    words = told(lambda name, epochs: 2 - 0.15 * np.log2(epochs))
+    slope = np.polyfit(np.log2(np.arange(1, 11)), 1 / np.arange(1, 11), 1)[0]
+    assert f"the training loss changes by {slope:+.4f} (95 % CI " in words
+    assert "), the validation loss by -0.1" in words
+    assert "lowest after epoch 10 of 10 (95 % interval 10 to 10); no overfitting is seen" in words
+    words = told(lambda name, epochs: np.abs(epochs - 4.0))
+    assert "lowest after epoch 4 of 10 (95 % interval 4 to 4) and rises by " in words
+    assert "from there, overfitting (p < 0.001)." in words
+    assert "every arm" not in words
+
+
 def test_runs_that_diverged_are_left_out_of_the_curves() -> None:
     names = {"dropout": ("no", "yes")}
     arms = arms_of(names, lambda name: 0.8, lost=lambda levels, block: block < 6)

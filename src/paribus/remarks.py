@@ -106,6 +106,9 @@ def _ranked(standings: Sequence[Standing], outcome: Outcome) -> Iterator[str]:
 def _learned(learning: Sequence[Learning], arms: int) -> Iterator[str]:
     if not learning:
         return
+    if arms == 1:
+        yield from _learned_alone(learning[0])
+        return
     if len(learning) < arms:
         yield (
             f"Only {len(learning)} of {arms} arms have six or more whole curves; of those alone "
@@ -128,6 +131,28 @@ def _learned(learning: Sequence[Learning], arms: int) -> Iterator[str]:
         yield f"So do {len(over) - _MOST_NAMED} more arms."
     if not over:
         yield f"No overfitting is seen: that the {held} rises from its lowest point is not shown."
+
+
+def _learned_alone(one: Learning) -> Iterator[str]:
+    """Say how much the losses of the only arm change with the epochs, and where they turn."""
+    train, held = OUTCOMES["train_loss"], OUTCOMES[one.held_out]
+    told = [
+        f"{signed(outcome, change)} (95 % CI {number(outcome, low)} to {number(outcome, high)})"
+        for outcome, (change, low, high) in ((train, one.train_slope), (held, one.slope))
+    ]
+    yield (
+        f"With every doubling of the epochs the training loss changes by {told[0]}, the "
+        f"{held.label} by {told[1]}."
+    )
+    when = (
+        f"The {held.label} is lowest after epoch {one.turn} of {one.epochs} (95 % interval "
+        f"{one.turn_low} to {one.turn_high})"
+    )
+    if one.p_rise < ALPHA and one.turn < one.epochs:
+        rise = number(held, one.rise)
+        yield f"{when} and rises by {rise} from there, overfitting (p {_with_sign(one.p_rise)})."
+    else:
+        yield f"{when}; no overfitting is seen: that it rises from there is not shown."
 
 
 def _reached(learning: Sequence[Learning], outcome: Outcome, reach: float | None) -> Iterator[str]:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import pytest
-from tests.study.test_design import ENGINE, lay_out
+from tests.study.test_design import lay_out
 
 from paribus.analysis import analyse
-from paribus.data import load as load_data
 from paribus.errors import SpecError
 from paribus.store.store import Store
 from paribus.study.confounds import Confound, find
 from paribus.study.declaration import declaration
-from paribus.study.design import design
 from paribus.study.plan import plan
-from paribus.study.spec import ConfoundName, builtin_names, load
+from paribus.study.spec import ConfoundName, load
 
 SGD = {"train.optimizer": "sgd"}
 MOMENTUM = {**SGD, "train.momentum": 0.9}
@@ -265,34 +261,6 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_its_line(tmp_path: Path
     assert problem.endswith(
         f"(got one-learning-rat; did you mean one-learning-rate?) in {path}, line 4"
     )
-
-
-OF_OWN_DATA = {"gpu": "synthetic", "gpu-resnet": "fashion-mnist"}
-
-
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [
-        (name, data)
-        for name in builtin_names()
-        for data in [OF_OWN_DATA.get(name)] * (name in OF_OWN_DATA)
-        or ["digits", "mnist", "fashion-mnist"]
-    ],
-)
-def test_the_built_in_studies_accept_what_they_mean(name: str, data: str) -> None:
-    spec = load(name, {"data.source": data})
-    stand_in = load_data("synthetic" if data == "synthetic" else "digits")
-    if name == "gpu-resnet":
-        pixels = np.repeat(np.repeat(stand_in.features, 3, 2), 3, 3)
-        stand_in = replace(stand_in, features=pixels)
-    laid_out = design(spec, stand_in, ENGINE)  # small images stand in for larger files
-    expected = {
-        "optimizers": ["one-learning-rate"],
-        "framework-defaults": ["unequal-steps"],
-        "gpu": ["several-settings"],
-    }
-    assert [one.name for one in find(laid_out)] == expected.get(name, [])
-    assert all(one.accepted for one in find(laid_out))
 
 
 def test_a_plan_names_what_is_not_accepted() -> None:

@@ -68,6 +68,13 @@ def test_how_a_network_is_tested_makes_another_run_only_where_it_can_matter() ->
         assert not set(keys(evaluate=training, model=model)) & set(keys(model=model))
 
 
+def test_what_only_explains_a_study_changes_no_key() -> None:
+    told = lay_out(factors=FACTORS, reason="Because.", asks=["which optimizer is best"])
+    assert told.key == lay_out(factors=FACTORS).key
+    assert [run.key for run in told.runs] == keys(factors=FACTORS)
+    assert lay_out(factors=FACTORS, question="Another?").key != told.key
+
+
 def test_stating_a_default_changes_no_hash() -> None:
     assert keys(train={"optimizer": "adam", "epsilon": 1e-8}) == keys()
     assert keys(data="digits", model={"activation": "relu", "hidden": [128]}) == keys()

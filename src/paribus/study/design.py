@@ -122,8 +122,12 @@ class Design:
 
     @cached_property
     def key(self) -> str:
-        """A hash of the whole study, its question and judgement included."""
-        content = [self.spec.model_dump(mode="json"), [run.key for run in self.runs]]
+        """A hash of the whole study, its question and judgement included.
+
+        What only explains it, `reason` and `asks`, stays out.
+        """
+        spec = self.spec.model_dump(mode="json", exclude={"reason", "asks"})
+        content = [spec, [run.key for run in self.runs]]
         return hashlib.sha256(_canonical(content).encode()).hexdigest()[:32]
 
     def _stem(self, arm: Arm) -> str:

@@ -10,6 +10,7 @@ import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -61,6 +62,12 @@ class Spec(Config):
     name: Text = Field("study", max_length=100, pattern=r"^\w[\w .+-]*$")
     question: Text = Field(min_length=1, description="what the study answers")
     reference: Text | None = Field(None, description="where the question comes from")
+    reason: Text | None = Field(
+        None, min_length=1, description="why the answer is as it is, in general: no measured number"
+    )
+    asks: list[Annotated[Text, Field(min_length=1)]] = Field(
+        [], description="other wordings of the question, by which `paribus ask` finds the study"
+    )
     factors: dict[str, list[Any] | dict[str, Any]] = Field(
         {}, description="what the arms differ in: dotted path -> levels, or name -> named levels"
     )
@@ -158,9 +165,20 @@ class Spec(Config):
         return changed
 
 
+_BUILT_IN = resources.files("paribus") / "studies"
+
+
 def builtin_names() -> list[str]:
     """Return the names of the built-in studies."""
-    folder = resources.files("paribus") / "studies"
+    return _names_in(_BUILT_IN)
+
+
+def as_written_names() -> list[str]:
+    """Return the names of the studies that run the reference notebooks as they were written."""
+    return _names_in(_BUILT_IN / "as_written")
+
+
+def _names_in(folder: Traversable) -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name[-5:] == ".yaml")
 
 
@@ -170,10 +188,10 @@ def load(study: str, overrides: Mapping[str, Any] | None = None) -> Spec:
     `overrides` maps dotted paths to values that replace what is written. Raises SpecError with
     every problem found.
     """
-    builtin = builtin_names()
-    if study in builtin:
-        text = (resources.files("paribus") / "studies" / f"{study}.yaml").read_text("utf-8")
-        source = parse(text, f"the built-in study {study}")
+    builtin, as_written = builtin_names(), as_written_names()
+    if study in (*builtin, *as_written):
+        folder = _BUILT_IN if study in builtin else _BUILT_IN / "as_written"
+        source = parse((folder / f"{study}.yaml").read_text("utf-8"), f"the built-in study {study}")
         source.values.setdefault("name", study)
     elif Path(study).suffix in (".yaml", ".yml") or Path(study).is_file():
         source = read(Path(study))
@@ -182,7 +200,8 @@ def load(study: str, overrides: Mapping[str, Any] | None = None) -> Spec:
         )
     else:
         raise SpecError(
-            f"{study} is neither a built-in study nor a file{nearest(study, builtin)}; "
+            f"{study} is neither a built-in study nor a file"
+            f"{nearest(study, [*builtin, *as_written])}; "
             f"built-in are {', '.join(builtin)}"
         )
     return validate(source, overrides)
