@@ -298,6 +298,59 @@ def studies(json: Json = False) -> None:
         screen.table(rows, right=["runs"], wrap="question")
 
 
+@app.command()
+def reproduce(
+    notebooks: Annotated[
+        list[str] | None, typer.Argument(help="Of A, B, C, D and E; by default all.")
+    ] = None,
+    seeds: Seeds = None,
+    set_: Set = None,
+    data_root: DataRoot = None,
+    store: StoreFile = _STORE,
+    workers: Workers = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Run the reference notebooks as they were written, and corrected.
+
+    Prints every figure of a notebook beside ours over ten seeds, and whether it lies where one run
+    would (95 %); then each conclusion beside the verdicts as written and corrected. Runs are kept:
+    Ctrl-C loses none that has finished.
+
+    [bold]Examples[/bold]
+
+      paribus reproduce
+
+      paribus reproduce E --data-root data
+
+      paribus reproduce B D --seeds 3
+    """
+    from paribus import screen
+    from paribus.reference.notebooks import chosen
+    from paribus.report.reproduction import render, to_record
+    from paribus.reproduce import lay_out_all, plans
+    from paribus.reproduce import reproduce as run_again
+
+    settings = _settings(store, workers, device, skip_unavailable=True)
+    overrides = _overrides(None, None, seeds, None, set_)
+    records = []
+    for notebook in chosen(notebooks or []):
+        designs = lay_out_all(notebook, settings, overrides, data_root)
+        try:
+            with screen.progress() as watch:
+                for plan in plans(designs, settings):
+                    screen.headline(plan)
+                found = run_again(notebook, designs, settings, overrides, data_root, watch)
+        except KeyboardInterrupt:
+            screen.err.print("Stopped. Finished runs are kept: the same command goes on.")
+            raise typer.Exit(130) from None
+        records.append(to_record(found))
+        if not json:
+            render(found, screen.out)
+    if json:
+        screen.print_json(records)
+
+
 @app.command("list")
 def list_(store: StoreFile = _STORE, json: Json = False) -> None:
     """List the studies in a store, the newest first."""

@@ -1,0 +1,1 @@
+"""The reference: five notebooks, A to E, what they printed and what they concluded."""
