@@ -241,9 +241,15 @@ def test_seeds_with_splits_of_their_own_are_judged_once(tmp_path: Path) -> None:
 def test_folds_without_kfold_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folds.yaml").write_text("question: Ok?\ndata:\n  source: digits\n  folds: 10\n")
     message = refused(tmp_path, "plan", "folds.yaml")
-    assert "data.folds needs data.split kfold (got fixed) in folds.yaml, line 4" in message
+    assert (
+        "data.folds needs data.split kfold or cross-validation (got fixed) in folds.yaml, line 4"
+        in message
+    )
     message = refused(tmp_path, "run", "optimizers", "--set", "data.folds=3")
-    assert "data.folds needs data.split kfold (got fixed) in an override" in message
+    assert (
+        "data.folds needs data.split kfold or cross-validation (got fixed) in an override"
+        in message
+    )
     message = refused(
         tmp_path, "plan", "optimizers", "--set", "data.split=kfold", "--set", "data.folds=2000"
     )

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paribus.answer import answer, notes
+from paribus.answer import answer, choice, notes
 from paribus.clock.machine import DISTURBED, STEADY
 from paribus.evidence import evidence
 from paribus.findings import Analysis, ArmSummary, Contrast, Evidence, Proof, Tuning
-from paribus.remarks import remarks, steps
+from paribus.remarks import remarks, selected, steps
 from paribus.report.wording import listed
+from paribus.selection import selection
 from paribus.sensitivity import Arms, Contrasts, lost, tuning
 from paribus.stats.paired import mean_interval
 from paribus.stats.verdicts import Judged, Looks, judge, judge_in_looks
@@ -64,11 +65,18 @@ def _analysis(store: Store, study: StoredStudy) -> Analysis:
         if overlap or content.get("search")
         else evidence(arms, factors, reference, outcome, shown, reach, curves)
     )
+    chosen = selection(content, arms, study.runs, outcome, overlap)
     confounds = tuple(Confound(**one) for one in content.get("confounds", ()))
     return Analysis(
         name=study.row.name,
         question=study.row.question,
-        answer=" ".join([*_busy(study, contrasts), answer(contrasts, arms, outcome, margin)]),
+        answer=" ".join(
+            [
+                *_busy(study, contrasts),
+                *([choice(chosen, outcome)] if chosen else []),
+                answer(contrasts, arms, outcome, margin),
+            ]
+        ),
         notes=(
             *notes(contrasts, arms, outcome, margin, seeds, several, rows, overlap, trained),
             *_cautions(study, confounds, outcome, margin, resolution, rows),
@@ -83,6 +91,7 @@ def _analysis(store: Store, study: StoredStudy) -> Analysis:
         contrasts=contrasts,
         evidence=found,
         remarks=(
+            *(selected(chosen, outcome) if chosen else ()),
             *steps(content, contrasts, outcome),
             *remarks(found, outcome, shown, reach),
         ),
@@ -97,6 +106,7 @@ def _analysis(store: Store, study: StoredStudy) -> Analysis:
         overlap=overlap,
         key=study.row.key,
         tuning=tuned,
+        selection=chosen,
         proofs=tuple(Proof(**one) for one in store.proofs(study.row.key)),
     )
 
@@ -143,10 +153,11 @@ def _cautions(
             f"({outcome.show(resolution)}): on so few, nothing can be shown to be equivalent."
         )
     seeds, folds = study.content["seeds"], study.content.get("folds", 1)
-    if outcome.part and study.content.get("split") == "kfold" and seeds % folds:
+    in_folds = study.content.get("split") in ("kfold", "cross-validation")
+    if outcome.part and in_folds and seeds % folds:
         yield (
-            f"{seeds} seeds are no multiple of {folds} folds, so some rows are tested on more "
-            "often than others."
+            f"{seeds} seeds are no multiple of {folds} folds, so some rows count more often than "
+            "others."
         )
     modes = [arm["settings"].get("evaluate.mode") for arm in study.content["arms"]]
     if count := modes.count("training"):

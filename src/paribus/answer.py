@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from paribus.findings import ArmSummary, Contrast
+from paribus.findings import ArmSummary, Contrast, Selection
 from paribus.report.wording import listed
 from paribus.stats.verdicts import FEWEST_SEEDS, Looks, Verdict
 from paribus.study.outcomes import Outcome
@@ -55,6 +55,16 @@ def answer(
     else:
         told = [words.group(varies, group) for varies, group in groups.items()]
     return " ".join([*told, *([_best(arms, outcome)] if len(arms) > 2 else [])])
+
+
+def choice(found: Selection, outcome: Outcome) -> str:
+    """Return which arm cross-validation chooses, and how it does on the test rows."""
+    best, tests = found.best, found.outcome
+    return (
+        f"Cross-validation chooses {best.arm} by its mean {outcome.label}; its mean {tests.label} "
+        f"is {tests.show(best.tested)} {tests.unit}".rstrip()
+        + "."
+    )
 
 
 class _Words:

@@ -203,6 +203,26 @@ class Tuning:
 
 
 @dataclass(frozen=True)
+class Selected:
+    """An arm that cross-validation chose."""
+
+    arm: str  # ArmSummary.name
+    validated: float  # mean of its runs on the validation folds
+    tested: float  # mean of the same runs on the test rows
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What cross-validation chooses among the arms."""
+
+    best: Selected  # by the mean on the validation folds
+    simplest: Selected  # the first arm whose mean is within one standard error of that
+    standard_error: float  # of the mean of the best, with the correction for shared rows
+    candidates: int  # arms that finished with every seed
+    outcome: Outcome  # on the test rows
+
+
+@dataclass(frozen=True)
 class Proof:
     """How far two arms with different engines are apart in what they compute; see engines.proof."""
 
@@ -243,6 +263,7 @@ class Analysis:
     overlap: float = 0.0  # rows judged by / trained on where seeds have their own splits, else 0
     key: str = ""  # of the study in its store
     tuning: Tuning | None = None
+    selection: Selection | None = None  # where it cross-validates
     proofs: tuple[Proof, ...] = ()  # that engines do the same maths
     secondary: tuple[Analysis, ...] = ()  # the same runs, judged by each other declared outcome
 

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from paribus.findings import Contrast, Evidence, FactorEffect, Learning, LevelTrend, Standing
+from paribus.findings import (
+    Contrast,
+    Evidence,
+    FactorEffect,
+    Learning,
+    LevelTrend,
+    Selection,
+    Standing,
+)
 from paribus.report.wording import capitalised, listed, number, probability, signed
 from paribus.stats.verdicts import ALPHA
 from paribus.study.factors import phrase
@@ -42,6 +50,33 @@ def steps(
         f"Of the {signed(outcome, whole.difference)}{unit} between {whole.baseline} and "
         f"{whole.arm}, the steps make up, one after another: {listed(told)}."
     )
+
+
+def selected(found: Selection, outcome: Outcome) -> Iterator[str]:
+    """Say how far a choice by cross-validation is to be believed, and what else it might be."""
+    best, simplest, tests = found.best, found.simplest, found.outcome
+    unit = f" {outcome.unit}".rstrip()
+    gain = (best.tested - best.validated) * (1 if outcome.higher_is_better else -1)
+    easier = "; they happen to be the easier ones here" if gain > 0 else ""
+    yield (
+        f"The best of {found.candidates} arms tends to look a little too good on the rows that "
+        f"chose it: for {best.arm} quote the {tests.label}, {number(tests, best.tested)}{unit}, "
+        f"and not the {outcome.label}, {number(outcome, best.validated)}{unit}. Both are means of "
+        f"the same runs, and the test rows took no part in the choice{easier}."
+    )
+    within = f"one standard error of it ({number(outcome, found.standard_error)}"
+    within += f" {outcome.difference_unit}".rstrip() + ")"
+    if simplest.arm == best.arm:
+        yield (
+            f"No arm before it in the order of levels is within {within}: it is the simplest "
+            "choice too (Breiman et al., 1984)."
+        )
+    else:
+        yield (
+            f"The simplest within {within}, the first in the order of levels, is "
+            f"{simplest.arm}: {outcome.label} {number(outcome, simplest.validated)}{unit}, "
+            f"{tests.label} {number(tests, simplest.tested)}{unit} (Breiman et al., 1984)."
+        )
 
 
 def _effect(effect: FactorEffect, outcome: Outcome) -> str:

@@ -206,3 +206,12 @@ def test_another_shuffle_gives_other_folds_and_a_lonely_class_none():
 def test_folds_put_the_official_test_set_back():
     parts = folds(labelled([5, 5], test_rows=np.array([9, 0, 4])), 2, rng())
     assert sorted(np.concatenate(parts)) == list(range(10))
+
+
+def test_folds_of_some_rows_hold_these_alone():
+    rows = np.array([1, 2, 3, 6, 8, 9])
+    parts = folds(labelled([5, 5]), 3, rng(), rows)
+    assert sorted(np.concatenate(parts)) == rows.tolist()
+    assert [sorted(part < 5) for part in parts] == [[False, True]] * 3
+    with pytest.raises(DataError, match='class "b" has 1 row outside the test set'):
+        folds(labelled([5, 5]), 2, rng(), rows[:4])

@@ -276,14 +276,19 @@ def test_every_scaling_equals_a_plain_loop(scaling: str) -> None:
     assert_alike(tasks[0], dataset, make_optimizer)
 
 
-@pytest.mark.parametrize("split", ["resampled", "kfold"])
+@pytest.mark.parametrize("split", ["resampled", "kfold", "cross-validation"])
 @pytest.mark.parametrize("data", ["digits", "breast-cancer", "diabetes"])
 def test_each_block_with_a_split_of_its_own_equals_a_plain_loop_on_its_rows(
     data: str, split: str
 ) -> None:
     settings, make_optimizer = OPTIMIZERS["adam"]
     tasks, dataset = tasks_of(
-        data={"source": data, "scaling": "standard", "split": split, "validation": 0.2},
+        data={
+            "source": data,
+            "scaling": "standard",
+            "split": split,
+            **({} if split == "cross-validation" else {"validation": 0.2}),
+        },
         model={"hidden": [20]},
         train={"epochs": 1, "batch_size": 100, "log_every": 1, **settings},
         seeds=10,

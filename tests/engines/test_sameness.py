@@ -156,6 +156,7 @@ def test_testing_in_training_mode_is_the_same_alone_and_in_a_stack() -> None:
 SPLITS = {
     "resampled": {"split": "resampled", "validation": 0.1},
     "kfold": {"split": "kfold", "folds": 4, "validation": 0.1},
+    "cross-validation": {"split": "cross-validation", "folds": 2},
 }
 IMBALANCE = {"subsample": {"3": 0.1, "8": 0.5}, "class_weights": "balanced"}
 RESAMPLED = {

@@ -48,6 +48,15 @@ def test_the_question_and_the_answer_come_first(page: str, study: Analysis) -> N
     assert [child.tag for child in header][1] == "h1"
 
 
+def test_remarks_without_tests_are_not_said_to_be_tests(study: Analysis) -> None:
+    few = replace(study, remarks=("It is so.",), curves=study.curves[:0])
+    page = html.render(few)
+    assert "<p>Beside the contrasts, which carry the verdicts.</p>" in page
+    assert "<li>It is so.</li>" in page
+    tested = html.render(replace(few, evidence=replace(study.evidence, arms=8)))
+    assert "which carry the verdicts, in tests of their own.</p>" in tested
+
+
 def test_every_link_of_the_contents_leads_somewhere(page: str) -> None:
     root = parsed(page)
     ids = {node.attrib.get("id") for node in root.iter()}

@@ -188,7 +188,11 @@ RATES = {"train.learning_rate": [0.1, 0.01, 0.001, 0.0001]}
 def test_a_best_level_chosen_on_the_test_set_is_named(values: dict, told: str) -> None:
     one = found(**values)["test-set-chooses"]
     assert f"The test accuracy compares {told}" in one.what
-    assert one.mend == "Use the outcome validation_accuracy with data.validation above 0."
+    assert one.mend == (
+        "Use data.split cross-validation, or the outcome validation_accuracy with "
+        "data.validation above 0."
+    )
+    assert not found(**values, data={"source": "digits", "split": "cross-validation"})
     validated = {"source": "digits", "validation": 0.2}
     assert not found(**values, data=validated, outcome="validation_accuracy")
 

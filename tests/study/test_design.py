@@ -152,6 +152,7 @@ def test_the_hash_of_a_run_depends_on_how_its_rows_are_split() -> None:
     assert of(split="kfold", folds=5) == of(split="kfold")  # its default
     assert of(split="kfold", test=0.4) == of(split="kfold")  # which does nothing there
     assert of(split="kfold", validation=0.1) != of(split="kfold")
+    assert not set(of(split="cross-validation")) & {key for run_keys in found for key in run_keys}
 
 
 def test_arms_of_a_block_share_the_weights_of_layers_of_equal_shape() -> None:
@@ -243,6 +244,28 @@ def test_all_pairs_are_compared_once() -> None:
         ({"data": "diabetes", "outcome": "test_accuracy"}, "does not fit the regression"),
         ({"outcome": "validation_loss"}, "needs data.validation above 0"),
         (
+            {
+                "data": {"source": "digits", "split": "cross-validation"},
+                "outcome": "test_accuracy",
+            },
+            "outcome test_accuracy does not go with data.split cross-validation, which compares on "
+            "validation rows alone: use validation_accuracy",
+        ),
+        (
+            {
+                "data": {"source": "diabetes", "split": "cross-validation"},
+                "outcome": "train_seconds",
+            },
+            "compares on validation rows alone: use validation_rmse",
+        ),
+        (
+            {
+                "data": {"source": "digits", "split": "cross-validation"},
+                "also": {"test_loss": 0.1},
+            },
+            "also: outcome test_loss does not go with data.split cross-validation",
+        ),
+        (
             {"data": {"source": "digits", "split": "resampled"}, "outcome": "train_loss"},
             "outcome train_loss needs data.split fixed (got resampled)",
         ),
@@ -325,6 +348,11 @@ def test_a_plan_keeps_folds_of_unequal_size_apart() -> None:
             144 / 1294,
             ("1,294", "359"),
         ),
+        (  # 1,438 rows in folds of 287 and 288
+            {"data": {"source": "digits", "split": "cross-validation"}, "seeds": 10},
+            1 / 4,
+            ("1,150 or 1,151", "359"),
+        ),
     ],
 )
 def test_a_declaration_holds_what_corrects_for_shared_rows(
@@ -333,11 +361,10 @@ def test_a_declaration_holds_what_corrects_for_shared_rows(
     declared = declaration(lay_out(**values), "")
     assert declared["overlap"] == pytest.approx(overlap)
     assert (declared["data"]["training rows"], declared["data"]["test rows"]) == rows
-    kfold = declared["split"] == "kfold"
-    assert ("data.folds" in declared["controls"], "data.test" in declared["controls"]) == (
-        kfold,
-        not kfold,
-    )
+    split = declared["split"]
+    assert ("data.folds" in declared["controls"]) == (split in ("kfold", "cross-validation"))
+    assert ("data.test" in declared["controls"]) == (split != "kfold")
+    assert ("data.validation" in declared["controls"]) == (split != "cross-validation")
 
 
 def test_a_frame_of_few_rows_is_laid_out() -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedKFold
 
 from paribus.data import Dataset, Split, load
+from paribus.errors import DataError
 from paribus.study.config import DataConfig
 from paribus.study.rows import split_rows, split_sizes
 
@@ -39,7 +41,7 @@ def test_a_class_is_thinned_in_each_split_anew() -> None:
     assert alike(fixed, again)
     assert (fixed.train[:8].tolist(), len(fixed.train)) == ([0, 3, 4, 6, 7, 9, 10, 11], 370)
     code = CANCER.classes.index("malignant")
-    for split in ("resampled", "kfold"):
+    for split in ("resampled", "kfold", "cross-validation"):
         whole, thinned = splits(3, split=split), splits(3, split=split, subsample=shares)
         for before, after in zip(whole, thinned, strict=True):
             left, there = (one.train[CANCER.targets[one.train] == code] for one in (after, before))
@@ -89,9 +91,42 @@ def test_resampled_rows_are_drawn_with_the_share_asked_for() -> None:
     assert drawn.var() == pytest.approx(8.4, rel=0.25)
 
 
+@pytest.mark.parametrize("dataset", [CANCER, OFFICIAL], ids=["no test set", "official"])
+def test_cross_validation_holds_out_each_training_row_once_in_a_repetition(
+    dataset: Dataset,
+) -> None:
+    (fixed,) = splits(1, dataset, test=0.3)
+    found = splits(8, dataset, split="cross-validation", folds=4, test=0.3)
+    for one in found:
+        np.testing.assert_array_equal(one.test, fixed.test)
+        assert sorted([*one.train, *one.validation]) == fixed.train.tolist()
+    for repetition in (found[:4], found[4:]):
+        held_out = [one.validation for one in repetition]
+        assert sorted(np.concatenate(held_out)) == fixed.train.tolist()
+    assert not any(np.array_equal(a.validation, b.validation) for a in found[:4] for b in found[4:])
+
+
+def test_folds_of_the_training_rows_have_as_many_of_each_class_as_those_of_sklearn() -> None:
+    found = splits(5, OFFICIAL, split="cross-validation")
+    codes = np.sort(CANCER.targets[100:])
+    theirs = StratifiedKFold(5).split(codes, codes)
+    for one, (train, held_out) in zip(found, theirs, strict=True):
+        for rows, expected in ((one.train, train), (one.validation, held_out)):
+            counts = np.bincount(CANCER.targets[rows])
+            np.testing.assert_array_equal(counts, np.bincount(codes[expected]))
+
+
+def test_a_class_with_one_training_row_cannot_be_cross_validated() -> None:
+    rows = np.flatnonzero(CANCER.targets == 0)[1:]
+    with pytest.raises(DataError, match="has 1 row outside the test set; at least 2"):
+        splits(1, replace(CANCER, test_rows=rows), split="cross-validation")
+    with pytest.raises(DataError, match=r"data.folds is 470; there are only 469 rows"):
+        splits(1, OFFICIAL, split="cross-validation", folds=470)
+
+
 @given(
     counts=st.lists(st.integers(2, 9), min_size=1, max_size=5),
-    split=st.sampled_from(["fixed", "resampled", "kfold"]),
+    split=st.sampled_from(["fixed", "resampled", "kfold", "cross-validation"]),
     folds=st.integers(2, 5),
     test=st.floats(0.05, 0.6),
     validation=st.sampled_from([0.0, 0.1, 0.3]),
@@ -105,6 +140,8 @@ def test_sizes_are_those_of_the_splits(
     validation: float,
     subsample: dict[str, float] | None,
 ) -> None:
+    if split == "cross-validation":  # of which enough of each class must be left
+        counts, test, validation = [8 + count for count in counts], min(test, 0.3), 0.0
     targets = np.repeat(np.arange(len(counts)), counts)
     dataset = Dataset(
         name="d",

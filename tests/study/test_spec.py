@@ -73,15 +73,41 @@ def test_five_mistakes_are_reported_in_one_message_with_lines_and_spellings(tmp_
             "model.conv[0].channels must be at least 1 (got 0)",
         ),
         ({"accept": "no-shuffling"}, "accept must be a list (got no-shuffling)"),
-        ({"data": {"folds": 5}}, "data.folds needs data.split kfold (got fixed)"),
+        (
+            {"data": {"folds": 5}},
+            "data.folds needs data.split kfold or cross-validation (got fixed)",
+        ),
         (
             {"data": {"split": "resampled", "folds": 3}},
-            "data.folds needs data.split kfold (got resampled)",
+            "data.folds needs data.split kfold or cross-validation (got resampled)",
         ),
         ({"data": {"split": "kfold", "folds": 1}}, "data.folds must be at least 2 (got 1)"),
         (
             {"data": {"split": "k-fold", "folds": 5}},
-            "data.split must be one of fixed, resampled or kfold (got k-fold; did you mean kfold?)",
+            "data.split must be one of fixed, resampled, kfold or cross-validation (got k-fold; "
+            "did you mean kfold?)",
+        ),
+        (
+            {"data": {"split": "cross-validation", "validation": 0.1}},
+            "data.validation does not go with data.split cross-validation, whose folds are the "
+            "validation rows",
+        ),
+        (
+            {
+                "data": {"split": "cross-validation"},
+                "tune": {"parameters": {"train.momentum": [0, 1]}},
+            },
+            "tune does not go with data.split cross-validation, which chooses among the arms "
+            "itself: make what is tuned a factor",
+        ),
+        (
+            {
+                "seeds": "auto",
+                "data": {"split": "cross-validation"},
+                "factors": {"train.epochs": [1, 2]},
+            },
+            "seeds: auto needs data.split fixed (got cross-validation): splits share rows, and no "
+            "levels are known for several looks at such seeds",
         ),
         (
             {"seeds": "auto", "data": {"split": "kfold"}, "factors": {"train.epochs": [1, 2]}},

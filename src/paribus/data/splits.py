@@ -34,7 +34,7 @@ def split(dataset: Dataset, *, test: float, validation: float, rng: np.random.Ge
     if dataset.test_rows is None:
         if not 0 < test < 1:
             problems.append(f"data.test is {test}; it must be above 0 and below 1")
-        problems += _lonely_classes(dataset)
+        problems += _lonely_classes(dataset, rows)
     if not 0 <= validation < 1:
         problems.append(f"data.validation is {validation}; it must be at least 0 and below 1")
     if problems:
@@ -66,32 +66,36 @@ def thin(rows: Array, targets: Array, kept: Mapping[int, float], rng: np.random.
     return rows[~gone[rows]]
 
 
-def folds(dataset: Dataset, count: int, rng: np.random.Generator) -> list[Array]:
-    """Cut all rows at random into so many test sets; an official one is put back among them.
+def folds(
+    dataset: Dataset, count: int, rng: np.random.Generator, rows: Array | None = None
+) -> list[Array]:
+    """Cut rows at random into so many folds; by default all, an official test set among them.
 
     The first folds are the larger ones: sizes differ by one row at most, and so do the rows of
     each class in them. Every class keeps at least one row outside each fold.
 
     Raises DataError for a class with one row and for fewer rows than folds.
     """
-    problems = _lonely_classes(dataset)
-    if dataset.rows < count:
-        problems.append(f"data.folds is {count}; there are only {dataset.rows} rows")
+    rows = np.arange(dataset.rows, dtype=np.int64) if rows is None else rows
+    problems = _lonely_classes(dataset, rows)
+    if len(rows) < count:
+        problems.append(f"data.folds is {count}; there are only {len(rows)} rows")
     if problems:
         raise DataError([f"{dataset.name}: {problem}" for problem in problems])
-    shuffled = rng.permutation(dataset.rows)
+    shuffled = rng.permutation(rows)
     if dataset.task == "classification":
         shuffled = shuffled[np.argsort(dataset.targets[shuffled], kind="stable")]
     # Dealt like cards, class after class.
     return [np.sort(shuffled[fold::count]) for fold in range(count)]
 
 
-def _lonely_classes(dataset: Dataset) -> list[str]:
+def _lonely_classes(dataset: Dataset, rows: Array) -> list[str]:
     if dataset.task == "regression":
         return []
-    counts = np.bincount(dataset.targets, minlength=dataset.outputs)
+    counts = np.bincount(dataset.targets[rows], minlength=dataset.outputs)
+    outside = " outside the test set" if len(rows) < dataset.rows else ""
     return [
-        f'class "{dataset.classes[code]}" has 1 row; at least 2 are needed to split it: '
+        f'class "{dataset.classes[code]}" has 1 row{outside}; at least 2 are needed to split it: '
         "merge or drop it"
         for code in np.flatnonzero(counts == 1)
     ]

@@ -67,7 +67,7 @@ def paired(
             of_signs = 1.0 if mean == 0 else 2 * _all_of_one_sign(n, overlap)
         return Paired(n, mean, mean, mean, effect, superiority, of_signs, flip)
     low, high = mean_interval(d, overlap)
-    p = 2 * stdtr(n - 1, -abs(mean) / _standard_error(d, overlap))
+    p = 2 * stdtr(n - 1, -abs(mean) / standard_error(d, overlap))
     return Paired(n, mean, low, high, mean / float(d.std(ddof=1)), superiority, float(p), flip)
 
 
@@ -76,7 +76,8 @@ def _check(overlap: float) -> None:
         raise ValueError(f"the overlap must be a number of zero or more, not {overlap}")
 
 
-def _standard_error(values: np.ndarray, overlap: float) -> float:
+def standard_error(values: np.ndarray, overlap: float = 0.0) -> float:
+    """Return the standard error of the mean of two values or more."""
     n = len(values)
     return float(values.std(ddof=1)) / math.sqrt(n / (1 + n * overlap))
 
@@ -110,7 +111,7 @@ def mean_interval(values: np.ndarray, overlap: float = 0.0) -> tuple[float, floa
         return math.nan, math.nan
     if _constant(v):
         return float(v[0]), float(v[0])
-    half = float(stdtrit(len(v) - 1, 0.975)) * _standard_error(v, overlap)
+    half = float(stdtrit(len(v) - 1, 0.975)) * standard_error(v, overlap)
     return float(v.mean()) - half, float(v.mean()) + half
 
 
@@ -175,7 +176,7 @@ def tost(differences: np.ndarray, margin: float, overlap: float = 0.0) -> float:
     if _constant(d):  # the least that a one-sided test of the signs can say
         return _all_of_one_sign(len(d), overlap) if abs(d[0]) < margin else 1.0
     nearest = margin - abs(float(d.mean()))  # to the bound that is harder to exclude
-    return float(stdtr(len(d) - 1, -nearest / _standard_error(d, overlap)))
+    return float(stdtr(len(d) - 1, -nearest / standard_error(d, overlap)))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -58,14 +58,18 @@ class DataConfig(Section):
     scaling: Literal["none", "unit", "symmetric", "standard"] | None = Field(
         None, description="of the inputs; by default unit for images and standard for tables"
     )
-    split: Literal["fixed", "resampled", "kfold"] = Field(
+    split: Literal["fixed", "resampled", "kfold", "cross-validation"] = Field(
         "fixed",
         description="one split for all seeds; or a new one for every seed, drawn from all rows (an "
         "official test set is put back among them); or each seed tests on one fold, the rows being "
-        "shuffled anew when all folds have had their turn",
+        "shuffled anew when all folds have had their turn; or it validates on one fold of the "
+        "training rows of the fixed split, whose test rows take no part in the comparison",
     )
     folds: Whole = Field(
-        5, ge=2, description="of kfold; unless seeds are a multiple, some are tested on more often"
+        5,
+        ge=2,
+        description="of kfold and cross-validation; unless seeds are a multiple, some count more "
+        "often",
     )
     test: Share = Field(0.2, gt=0, description="share of rows to test on where no test set is set")
     validation: Share = Field(0.0, description="share of the remaining rows kept for validation")

@@ -178,7 +178,8 @@ def _test_set_chooses(design: Design) -> _Found:
             "The best of several looks better on the rows that chose it than on new ones.",
             "Let the best be chosen by `tune`, on validation rows, and judge it on the test rows."
             if spec.tune
-            else f"Use the outcome {chosen} with data.validation above 0.",
+            else f"Use data.split cross-validation, or the outcome {chosen} with data.validation "
+            "above 0.",
         )
 
 

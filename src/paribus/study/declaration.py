@@ -172,7 +172,7 @@ def _data(design: Design) -> dict[str, str]:
     )
     if dataset.test_rows is None:
         official = ""
-    elif spec.data.split == "fixed":
+    elif spec.data.split in ("fixed", "cross-validation"):
         official = " (the official test set)"
     else:
         official = " (the official test set is put back among all rows)"

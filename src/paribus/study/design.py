@@ -166,7 +166,7 @@ def design(
         spec = spec.model_copy(update={"data": whole})
     arms: list[Arm] = []
     unavailable: list[str] = []
-    outcome = OUTCOMES[spec.outcome or _default_outcome(dataset)]
+    outcome = OUTCOMES[spec.outcome or _default_outcome(spec, dataset)]
     sizes = split_sizes(dataset, spec.data, spec.seed, spec.blocks)
     part_sizes = {
         "training": sorted({one.train for one in sizes}),
@@ -292,7 +292,8 @@ def _named_once(subsample: Mapping[str, float] | None, dataset: Dataset) -> dict
 
 def inapplicable(config: Config) -> list[str]:
     """Return the settings that do nothing in a configuration."""
-    paths = ["data.test" if config.data.split == "kfold" else "data.folds"]
+    of_folds = {"kfold": "data.test", "cross-validation": "data.validation"}
+    paths = [of_folds.get(config.data.split, "data.folds")]
     optimizer, model = config.train.optimizer, config.model
     if optimizer not in ("adam", "adamw"):
         paths += ["train.beta1", "train.beta2"]
@@ -405,8 +406,9 @@ def _batch_norm_conflicts(config: Config, net: AnyNetwork, part: str, rows: int)
         )
 
 
-def _default_outcome(dataset: Dataset) -> str:
-    return "test_accuracy" if dataset.task == "classification" else "test_rmse"
+def _default_outcome(spec: Spec, dataset: Dataset) -> str:
+    part = "validation" if spec.data.split == "cross-validation" else "test"
+    return f"{part}_accuracy" if dataset.task == "classification" else f"{part}_rmse"
 
 
 def _idle_parameters(spec: Spec, arms: Sequence[Arm]) -> Iterator[str]:
@@ -428,10 +430,11 @@ def _idle(path: str, config: Config) -> bool:
 
 
 def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterator[str]:
+    usual = _default_outcome(spec, dataset)
     if outcome.task not in (None, dataset.task):
         yield (
             f"outcome {outcome.name} does not fit the {dataset.task} of {dataset.name}: "
-            f"use {_default_outcome(dataset)} or test_loss"
+            f"use {usual} or {usual.partition('_')[0]}_loss"
         )
     if (outcome.scale == 100 or outcome.ratio) and spec.margin is not None and spec.margin >= 1:
         example = "0.05 is 5 %" if outcome.ratio else "0.01 is one point"
@@ -447,9 +450,15 @@ def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterat
         )
     if outcome.scale == 100 and spec.reach is not None and spec.reach > 1:
         yield f"reach must be at most 1 for {outcome.name} (got {spec.reach:g})"
-    if outcome.part == "validation" and not spec.data.validation:
+    if spec.data.split == "cross-validation":
+        if outcome.part != "validation":
+            yield (
+                f"outcome {outcome.name} does not go with data.split cross-validation, which "
+                f"compares on validation rows alone: use {usual}"
+            )
+    elif outcome.part == "validation" and not spec.data.validation:
         yield f"outcome {outcome.name} needs data.validation above 0"
-    if outcome.part == "train" and spec.data.split != "fixed":
+    elif outcome.part == "train" and spec.data.split != "fixed":
         yield (
             f"outcome {outcome.name} needs data.split fixed (got {spec.data.split}): splits share "
             f"most of their training rows, and no correction for that is known"

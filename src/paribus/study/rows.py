@@ -20,9 +20,10 @@ _MOST_NAMED = 20  # classes that a message lists
 def split_rows(dataset: Dataset, data: DataConfig, seed: int, block: int = 0) -> Split:
     """Return the rows of a block, the same for every arm; a fixed split is that of all blocks.
 
-    With folds, block b is tested on fold b mod k of repetition b div k. An official test set is
-    kept by a fixed split alone; the others put it back among all rows. Training rows are thinned
-    as `data.subsample` says, which must fit (`unfit_subsample`), and as `data.rows`.
+    With folds, block b is tested on fold b mod k of repetition b div k; in cross-validation it is
+    validated on that fold of the training rows of the fixed split. An official test set is kept by
+    these two splits; the others put it back among all rows. Training rows are thinned as
+    `data.subsample` says, which must fit (`unfit_subsample`), and as `data.rows`.
     """
     whole = _whole_split(dataset, data, seed, block)
     if data.rows is None or data.rows >= len(whole.train):
@@ -48,14 +49,17 @@ def of_columns(dataset: Dataset, columns: int | None) -> Dataset:
 def _whole_split(dataset: Dataset, data: DataConfig, seed: int, block: int) -> Split:
     """Return the rows of a block with all training rows that the split and thinning leave."""
     own = None if data.split == "fixed" else block
-    if data.split != "fixed":
-        test_rows = None
-        if data.split == "kfold":
-            repetition, fold = divmod(block, data.folds)
-            test_rows = folds(dataset, data.folds, generator(seed, "folds", repetition))[fold]
-        dataset = replace(dataset, test_rows=test_rows)
-    draw = generator(seed, "split", own)
+    repetition, fold = divmod(block, data.folds)
+    of_folds = generator(seed, "folds", repetition)
+    if data.split == "resampled":
+        dataset = replace(dataset, test_rows=None)
+    elif data.split == "kfold":
+        dataset = replace(dataset, test_rows=folds(dataset, data.folds, of_folds)[fold])
+    draw = generator(seed, "split", None if data.split == "cross-validation" else own)
     whole = split(dataset, test=data.test, validation=data.validation, rng=draw)
+    if data.split == "cross-validation":
+        held_out = folds(dataset, data.folds, of_folds, whole.train)[fold]
+        whole = Split(np.setdiff1d(whole.train, held_out), held_out, whole.test)
     if not data.subsample:
         return whole
     codes = class_codes(dataset)
@@ -79,7 +83,7 @@ def split_sizes(dataset: Dataset, data: DataConfig, seed: int, blocks: int) -> t
     elif data.subsample:  # ties between classes are drawn, and with them what a share leaves
         unlike = blocks
     else:  # they depend on the number of the fold alone
-        unlike = min(blocks, data.folds) if data.split == "kfold" else 1
+        unlike = 1 if data.split == "resampled" else min(blocks, data.folds)
     splits = [split_rows(dataset, data, seed, block) for block in range(unlike)]
     sizes = [Sizes(len(s.train), len(s.validation), len(s.test)) for s in splits]
     return tuple(sizes[block % unlike] for block in range(blocks))

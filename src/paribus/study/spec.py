@@ -29,6 +29,9 @@ from paribus.study.source import KeyPath, Source, parse, plain, put, read
 _OF_AN_ARM = ("data.scaling", "data.class_weights", "data.rows", "data.columns")
 """Settings of the data that leave the split alone, and may differ between the arms of a block."""
 
+_OWN_SPLITS = ("resampled", "kfold", "cross-validation")
+"""What `data.split` may be for seeds that do not share their split."""
+
 Baseline = Annotated[dict[str, Any], Field(min_length=1)]
 ConfoundName = Literal[
     "several-settings",
@@ -438,17 +441,22 @@ def _check_seeds_and_looks(
 
 
 def _check_split(source: Source, report: Callable[[str], None]) -> None:
-    """Check that folds go with kfold, and that a study with splits of its own is judged once."""
+    """Check what goes with folds, and that a study with splits of its own is judged once."""
     values, data = source.values, source.values.get("data")
     if not isinstance(data, dict):
         return
     split = data.get("split", "fixed")
     if "folds" in data and split in ("fixed", "resampled"):
         place = source.where(("data", "folds"))
-        report(f"data.folds needs data.split kfold (got {split}){place}")
+        report(f"data.folds needs data.split kfold or cross-validation (got {split}){place}")
+    if split == "cross-validation" and data.get("validation"):
+        report(
+            "data.validation does not go with data.split cross-validation, whose folds are the "
+            f"validation rows{source.where(('data', 'validation'))}"
+        )
     looks = {"seeds": values.get("seeds") == "auto", "extends": bool(values.get("extends"))}
     for key, asked in looks.items():
-        if asked and split in ("resampled", "kfold"):
+        if asked and split in _OWN_SPLITS:
             report(
                 f"{'seeds: auto' if key == 'seeds' else key} needs data.split fixed (got {split}): "
                 f"splits share rows, and no levels are known for several looks at such seeds"
@@ -462,15 +470,22 @@ def _check_tuning(source: Source, factors: Sequence[Factor], report: Callable[[s
     if not isinstance(tune, dict):
         return
     data = source.values.get("data", {})
+    split = data.get("split", "fixed") if isinstance(data, dict) else "fixed"
+    if split == "cross-validation":
+        report(
+            "tune does not go with data.split cross-validation, which chooses among the arms "
+            f"itself: make what is tuned a factor{source.where(('tune',))}"
+        )
+        return
     if isinstance(data, dict) and not data.get("validation"):
         place = source.where(("data", "validation") if "validation" in data else ("tune",))
         report(
             "tune needs data.validation above 0: rows to choose on that are neither trained on "
             f"nor tested, 0.2 say{place}"
         )
-    if isinstance(data, dict) and data.get("split", "fixed") in ("resampled", "kfold"):
+    if split in ("resampled", "kfold"):
         report(
-            f"tune needs data.split fixed (got {data['split']}): else the rows that it chooses by "
+            f"tune needs data.split fixed (got {split}): else the rows that it chooses by "
             f"are test rows of other seeds{source.where(('data', 'split'))}"
         )
     judged = source.values.get("outcome")
