@@ -36,7 +36,11 @@ def analyse(store: Store, name: str) -> Analysis:
         replace(study, content={**study.content, "outcome": name, "margin": margin, "reach": None})
         for name, margin in study.content.get("also", {}).items()
     )
-    return replace(found, secondary=tuple(_analysis(store, other) for other in others))
+    return replace(
+        found,
+        reason=study.content.get("reason"),
+        secondary=tuple(_analysis(store, other) for other in others),
+    )
 
 
 def _analysis(store: Store, study: StoredStudy) -> Analysis:

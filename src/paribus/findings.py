@@ -266,6 +266,7 @@ class Analysis:
     selection: Selection | None = None  # where it cross-validates
     proofs: tuple[Proof, ...] = ()  # that engines do the same maths
     secondary: tuple[Analysis, ...] = ()  # the same runs, judged by each other declared outcome
+    reason: str | None = None  # why, as the study says: written before anything was measured
 
     @property
     def trained_arms(self) -> tuple[ArmSummary, ...]:

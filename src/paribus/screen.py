@@ -27,8 +27,10 @@ from paribus.clock.machine_profile import MachineProfile
 from paribus.clock.predict import Prediction
 from paribus.doctor import Row
 from paribus.engines.base import Record
+from paribus.findings import Analysis
 from paribus.profile import Profile
 from paribus.prospect import Prospect
+from paribus.questions import Outlook, Question
 from paribus.report.record import plain
 from paribus.run import Watch
 from paribus.study.confounds import Confound
@@ -118,6 +120,14 @@ def headline(plan: Plan) -> None:
 
     On standard error: the result alone goes to standard output.
     """
+    err.print(Text(summary(plan), style="dim"), soft_wrap=True)
+    for one in plan.confounds:
+        if not one.accepted:
+            err.print(Text(f"{one.name}: {one.what}", style="yellow"), soft_wrap=True)
+
+
+def summary(plan: Plan) -> str:
+    """Return in a line what a plan trains, on how many workers and about how long."""
     design = plan.design
     parts = [design.dataset.name, design.arms[0].network.summary(), _size(plan)]
     if plan.tuning:
@@ -128,10 +138,7 @@ def headline(plan: Plan) -> None:
         workers = max(part.workers for part in plan.parts)
         seconds = sum(part.seconds for part in plan.parts)
         parts.append(f"{_count(workers, 'worker')} · about {duration(seconds)}")
-    err.print(Text(" · ".join(parts), style="dim"), soft_wrap=True)
-    for one in plan.confounds:
-        if not one.accepted:
-            err.print(Text(f"{one.name}: {one.what}", style="yellow"), soft_wrap=True)
+    return " · ".join(parts)
 
 
 def _size(plan: Plan) -> str:
@@ -434,6 +441,62 @@ def plan_record(
     }
 
 
+def found(name: str, near: Sequence[str]) -> None:
+    """Say which study a question was taken for, and which it might have meant."""
+    others = f" (near it: {', '.join(near)})" if near else ""
+    out.print(Text(f"Study: {name}{others}", style="dim"))
+
+
+def measured(analysis: Analysis, others: Sequence[str]) -> None:
+    """Say what data an answer was measured on, and on which others there is one."""
+    out.print()
+    data = analysis.data
+    what = f"{data['data set']} ({data['rows']} rows), {analysis.created[:10]}"
+    by = f": {analysis.command}" if analysis.command else ""
+    out.print(f"Measured on {what}{by}", soft_wrap=True)
+    for other in others:
+        out.print(f"Measured on {other} too: paribus ask {analysis.name} --data {other}")
+    if analysis.command and any(arm.missing for arm in analysis.arms):
+        out.print(f"To finish it: {analysis.command}", soft_wrap=True)
+
+
+def unanswered(
+    question: Question, data: str, others: Sequence[str], expected: Outlook, command: str
+) -> None:
+    """Print a question that a store does not answer yet, its reason, and what would run."""
+    out.print(Text(question.question))
+    if question.reason:
+        out.print()
+        out.print(Text(" ".join(question.reason.split())))
+    out.print()
+    out.print(Text(f"Not measured here on {data} yet.", style="bold"))
+    for other in others:
+        out.print(f"Measured on {other}: paribus ask {question.name} --data {other}")
+    if expected.plan:
+        out.print(Text(f"Would run: {summary(expected.plan)}"))
+    else:
+        out.print(f"Would run: {_count(expected.runs, 'run')}, but it {expected.lacks}.")
+    for problem in expected.problems:
+        out.print(Text(problem))
+    if not (expected.can_run and asks_back()):
+        where = "To run it" if expected.can_run else "Where it can run"
+        out.print(f"{where}: {command}", soft_wrap=True)
+
+
+def about(expected: Outlook) -> str:
+    """Return about how long a study takes, or what it lacks, in few words."""
+    if expected.plan is None or expected.seconds is None:
+        return expected.lacks
+    if not any(part.to_train for part in expected.plan.parts):
+        return "done"
+    return duration(expected.seconds)
+
+
+def asks_back() -> bool:
+    """Return whether there is somebody on a terminal to answer."""
+    return sys.stdin.isatty() and out.is_terminal
+
+
 def show_profile(profile: Profile, path: Path) -> None:
     """Say on standard error where the time of a run went, and where that is written."""
     rows = profile.rows()
@@ -458,7 +521,12 @@ def show_profile(profile: Profile, path: Path) -> None:
     err.print(f"Profile: {path}", soft_wrap=True)
 
 
-def table(rows: Sequence[Mapping[str, Any]], right: Sequence[str] = (), wrap: str = "") -> None:
+def table(
+    rows: Sequence[Mapping[str, Any]],
+    right: Sequence[str] = (),
+    wrap: str = "",
+    console: Console = out,
+) -> None:
     """Print rows of equal keys as a table: `right` aligns columns, `wrap` names one that gives."""
     grid = Table(box=None, header_style="dim", pad_edge=False)
     for heading in rows[0] if rows else ():
@@ -471,7 +539,7 @@ def table(rows: Sequence[Mapping[str, Any]], right: Sequence[str] = (), wrap: st
     for row in rows:
         cells = row.values()
         grid.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in cells))
-    out.print(grid)
+    console.print(grid)
 
 
 def checked(row: Row) -> dict[str, Any]:

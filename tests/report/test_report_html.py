@@ -57,6 +57,19 @@ def test_remarks_without_tests_are_not_said_to_be_tests(study: Analysis) -> None
     assert "which carry the verdicts, in tests of their own.</p>" in tested
 
 
+def test_the_reason_is_a_section_of_its_own_after_the_answer(
+    page: str, study: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html.charts, "to_svg", lambda chart: "<svg/>")
+    root = parsed(html.render(replace(study, reason="Small & <fast>.")))
+    main = root.find("body/main")
+    assert main is not None
+    assert [part.attrib.get("id") for part in main][:3] == [None, "why", "arms"]
+    assert words(main[1]) == "Why Small & <fast>."
+    assert "#why" in [link.attrib.get("href") for link in root.iter("a")]
+    assert "Why" not in page
+
+
 def test_every_link_of_the_contents_leads_somewhere(page: str) -> None:
     root = parsed(page)
     ids = {node.attrib.get("id") for node in root.iter()}

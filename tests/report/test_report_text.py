@@ -25,6 +25,28 @@ def test_the_question_comes_first_and_the_answer_before_the_figures(study: Analy
     assert lines[-1] == study.notes[0]
 
 
+def test_the_reason_comes_after_the_notes(study: Analysis) -> None:
+    reason = "It keeps what enters a layer\n  on one scale."
+    lines = shown(replace(study, reason=reason)).splitlines()
+    assert lines[-3:] == [study.notes[0], "", "Why: It keeps what enters a layer on one scale."]
+    assert "Why" not in shown(study)
+    assert "**Why:** It keeps what enters a layer on one scale." in render_markdown(
+        replace(study, reason=reason)
+    )
+
+
+def test_in_short_the_runs_say_nothing_besides() -> None:
+    study = made_up_analyses.eight_arms()
+    study = replace(study, remarks=("A remark.",), secondary=(study,))
+    file = io.StringIO()
+    render_text(study, Console(file=file, width=80), brief=True)
+    assert "A remark." in shown(study)
+    assert "A remark." not in file.getvalue()
+    assert f"The same runs by test accuracy: {study.answer}" in " ".join(file.getvalue().split())
+    assert file.getvalue().count("against no (points)") == 1
+    assert study.notes[0] in file.getvalue()
+
+
 def test_one_contrast_per_arm_makes_one_table(study: Analysis) -> None:
     lines = shown(study).splitlines()
     heading = next(line for line in lines if line.startswith("optimizer"))

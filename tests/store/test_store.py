@@ -96,6 +96,30 @@ def test_a_study_is_found_by_name_by_key_and_by_the_start_of_its_key(tmp_path: P
             store.study("frist")
 
 
+def test_a_study_told_anew_keeps_all_but_its_explanation(tmp_path: Path) -> None:
+    told = {"arms": [], "command": "first", "spec": "é", "reason": "Old.", "asks": ["old?"]}
+    anew = {"arms": [1], "command": "second", "reason": "New: é.", "asks": ["a?", "b?"]}
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        for content in (told, anew):
+            store.add_study("k" * 32, "study", "?", content, [(0, 0, "run0")])
+        study = store.study("study")
+        assert study.content == told | {"reason": "New: é.", "asks": ["a?", "b?"]}
+        assert study.row.asks == ("a?", "b?")
+        add_study(store)  # by an older version, which says neither
+        assert store.study("study").row.asks == ()
+
+
+def test_a_study_is_finished_when_each_run_is_done_or_has_diverged(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        add_study(store)
+        store.add_record(record("run0"), WHERE)
+        assert not store.study("study").row.finished
+        store.add_record(record("run1", "failed"), WHERE)
+        assert not store.study("study").row.finished
+        store.add_record(record("run1", "diverged"), WHERE)
+        assert store.study("study").row.finished
+
+
 def test_eight_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
 

@@ -29,35 +29,44 @@ class _Column:
     verdicts: bool = False
 
 
-def render_text(analysis: Analysis, console: Console) -> None:
-    """Print the question, the answer, the figures behind it and how sure they are."""
+def render_text(analysis: Analysis, console: Console, brief: bool = False) -> None:
+    """Print the question, the answer, the figures behind it, how sure they are, and the reason.
+
+    `brief` leaves out what the runs say besides, and the figures of other outcomes.
+    """
     console.print(_text(analysis.question))
     console.print()
     console.print(_text(analysis.answer, "bold"))
     _print_tables(analysis, console)
-    if analysis.tuning:
-        console.print()
-        for line in _tuning_lines(analysis.tuning):
-            console.print(_text(line))
-    if analysis.remarks:
-        console.print()
-    for remark in analysis.remarks:
-        console.print(_text(remark))
-    if analysis.proofs:
-        console.print()
-    for one in analysis.proofs:
-        console.print(_text(wording.proof(one)))
+    if not brief:
+        _print_besides(analysis, console)
     if analysis.notes:
         console.print()
     for note in analysis.notes:
         console.print(_text(note, "dim"))
+    if analysis.reason:
+        console.print()
+        console.print(_text(f"Why: {' '.join(analysis.reason.split())}"))
     for other in analysis.secondary:
         console.print()
         console.print(_text(f"The same runs by {other.outcome.label}: {other.answer}", "bold"))
+        if brief:
+            continue
         _print_tables(other, console)
         for note in other.notes[:1]:
             console.print()
             console.print(_text(note, "dim"))
+
+
+def _print_besides(analysis: Analysis, console: Console) -> None:
+    """Print what was tuned, what else the runs say, and the proof that engines are equal."""
+    tuned = _tuning_lines(analysis.tuning) if analysis.tuning else ()
+    proofs = [wording.proof(one) for one in analysis.proofs]
+    for lines in (tuned, analysis.remarks, proofs):
+        if lines:
+            console.print()
+        for line in lines:
+            console.print(_text(line))
 
 
 def _print_tables(analysis: Analysis, console: Console) -> None:
@@ -78,6 +87,8 @@ def render_markdown(analysis: Analysis) -> str:
     proofs = [wording.proof(one) for one in analysis.proofs]
     for sentences in (tuning, analysis.remarks, proofs, analysis.notes):
         parts += ["\n".join(f"- {_markdown(sentence)}" for sentence in sentences)]
+    if analysis.reason:
+        parts.append(f"**Why:** {_markdown(analysis.reason)}")
     for other in analysis.secondary:
         parts.append(f"## The same runs by {_markdown(other.outcome.label)}")
         parts.append(f"**{_markdown(other.answer)}**")

@@ -40,6 +40,12 @@ class StudyRow:
     done: int
     diverged: int
     failed: int
+    asks: tuple[str, ...] = ()  # other wordings of the question
+
+    @property
+    def finished(self) -> bool:
+        """Whether each of its runs has been trained, or has diverged."""
+        return self.done + self.diverged == self.planned
 
 
 @dataclass(frozen=True)
@@ -129,12 +135,15 @@ class Store:
     ) -> None:
         """Declare a study and its runs so far: block, arm, run key.
 
-        A study that is there already stays, and its runs become these.
+        A study that is there already stays, and its runs become these; what only explains it is
+        no part of its key, and becomes this.
         """
         with self._writing() as db:
             db.execute(
                 "INSERT INTO studies VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (key) DO UPDATE SET asked = excluded.asked",
+                "ON CONFLICT (key) DO UPDATE SET asked = excluded.asked, content = json_set("
+                "  content, '$.reason', json_extract(excluded.content, '$.reason'), "
+                "  '$.asks', json_extract(excluded.content, '$.asks'))",
                 (key, name, question, json.dumps(content), _now()),
             )
             db.execute("DELETE FROM design WHERE study = ?", (key,))
@@ -216,11 +225,11 @@ class Store:
                 "  coalesce(json_extract(s.content, '$.data.\"data set\"'), ''), "
                 "  s.asked, count(*), "
                 "  total(r.status = 'done'), total(r.status = 'diverged'), "
-                "  total(r.status = 'failed') "
+                "  total(r.status = 'failed'), coalesce(json_extract(s.content, '$.asks'), '[]') "
                 "FROM studies s JOIN design d ON d.study = s.key LEFT JOIN runs r ON r.key = d.run "
                 "GROUP BY s.key ORDER BY s.asked DESC, s.rowid DESC"
             ).fetchall()
-        return [StudyRow(*row[:6], *map(int, row[6:])) for row in rows]
+        return [StudyRow(*row[:5], *map(int, row[5:9]), *map(_texts, row[9:])) for row in rows]
 
     def study(self, name: str) -> StoredStudy:
         """Return the newest study of a name, or the one of a key or its first characters."""
@@ -402,6 +411,11 @@ class Store:
 
 def _bytes(numbers: np.ndarray) -> bytes:
     return np.asarray(numbers, "<f8").tobytes()
+
+
+def _texts(written: str) -> tuple[str, ...]:
+    """Return a JSON list as a tuple."""
+    return tuple(json.loads(written))
 
 
 def _now() -> str:

@@ -20,6 +20,8 @@ def declaration(design: Design, command: str) -> dict[str, Any]:
     spec = design.spec
     return {
         "spec": spec.to_yaml(),
+        "reason": spec.reason,
+        "asks": spec.asks,
         "outcome": design.outcome.name,
         "margin": spec.margin,
         "also": spec.also,

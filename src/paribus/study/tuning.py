@@ -43,6 +43,8 @@ def search_design(design: Design) -> Design:
         Factor(_CANDIDATE, _CANDIDATE, tuple(levels)),
         name=f"{spec.name} (tuning)",
         question=f"Which values suit each arm? For: {spec.question}",
+        reason=None,
+        asks=[],
         seeds=tune.seeds,
         extends=[],
         outcome=tune.outcome or f"validation_{measure}",
