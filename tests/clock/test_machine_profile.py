@@ -148,7 +148,7 @@ def test_a_plan_is_predicted_by_the_profile_of_this_machine_alone(file: Path) ->
     slow = replace(MODEL, step=1.0)
     replace(HERE, models=(replace(HERE.models[2], model=slow),)).write(file)
     (size,) = {len(stack) for stack in made.stacks}
-    steps = len(made.stacks) * 2 * -(-laid_out.sizes[0].train // 32)
+    steps = len(made.stacks) * 2 * -(-laid_out.sizes_of(laid_out.arms[0].config, 0).train // 32)
     assert plan(laid_out, set(), 1).seconds - made.seconds >= steps * (1 - MODEL.step)
     assert size == 6
 
@@ -168,7 +168,7 @@ def test_arms_are_predicted_on_devices_that_are_not_here() -> None:
     laid_out = design_of(**{**TIMED, "factors": {"train.device": ["cpu", "cuda"]}})
     cpu, gpu = predict(MADE_UP, laid_out)
     arm = laid_out.arms[0]
-    rows = laid_out.sizes[0].train
+    rows = laid_out.sizes_of(laid_out.arms[0].config, 0).train
     seconds = epoch_seconds(MODEL, arm.network, rows, arm.config.train)
     assert (cpu.engine, cpu.device, cpu.seconds_per_epoch) == ("torch", "cpu", seconds)
     assert (gpu.device, gpu.error) == ("cuda", pytest.approx(0.1))

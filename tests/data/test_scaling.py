@@ -142,8 +142,13 @@ def test_targets_are_scaled_by_mean_and_population_sd():
     assert target_scale(np.array([1, 3], dtype=np.float32)) == (2, 1)
 
 
-def test_constant_targets_have_scale_1():
-    assert target_scale(np.full(1000, 0.1, dtype=np.float32)) == (np.float32(0.1), 1)
+def test_bounded_targets_are_scaled_by_the_least_and_the_range():
+    assert target_scale(np.array([4, 1, 3], dtype=np.float32), bounded=True) == (1, 3)
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_constant_targets_have_scale_1(bounded):
+    assert target_scale(np.full(1000, 0.1, dtype=np.float32), bounded) == (np.float32(0.1), 1)
 
 
 def test_an_unknown_scaling_is_refused():

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import mean_absolute_error
+from scipy.optimize import curve_fit
+from scipy.special import expit
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils.class_weight import compute_class_weight
 
 from paribus.data import Dataset, fit_scaling, load
@@ -425,6 +427,73 @@ def test_regression_reports_rmse_in_the_unit_of_the_target() -> None:
     floor = float(np.sqrt(np.mean(errors**2)))
     assert floor < record.metrics["train_rmse"] < 1.1 * floor
     assert 0.4 < record.metrics["train_r2"] < 0.6
+
+
+@pytest.mark.parametrize("split", ["fixed", "resampled"])
+def test_a_logistic_curve_of_a_number_equals_a_plain_loop(split: str) -> None:
+    train = {"epochs": 3, "batch_size": 50, "learning_rate": 0.01}
+    data = {"source": "diabetes", "split": split}
+    tasks, dataset = tasks_of(data=data, model={"kind": "logistic"}, train=train, seeds=2)
+    stack = Stack(tasks, dataset, torch.device("cpu"))
+    records = stack.train(keep_weights=True, epoch_done=lambda runs: None)
+    for task, record in zip(tasks, records, strict=True):
+        rows = split_rows(dataset, task.config.data, 0, task.block)
+        x = torch.from_numpy(fit_scaling(dataset, rows.train, "standard").apply(dataset.features))
+        seen = dataset.targets[rows.train]
+        low, high = float(seen.min()), float(seen.max())
+        y = torch.from_numpy((dataset.targets - low) / (high - low))
+        line = torch.nn.Linear(10, 1)
+        initial = initial_weights(task.network, "pytorch", 0, task.block)
+        line.load_state_dict(
+            {"weight": torch.from_numpy(initial["0.weight"].T.copy())}
+            | {"bias": torch.from_numpy(initial["0.bias"])}
+        )
+        optimizer = torch.optim.Adam(line.parameters(), 0.01)
+        for epoch in range(3):
+            order = generator(0, f"batches {epoch}", task.block).permutation(len(rows.train))
+            for batch in torch.from_numpy(rows.train[order]).split(50):
+                optimizer.zero_grad()
+                F.mse_loss(torch.sigmoid(line(x[batch])).squeeze(1), y[batch]).backward()
+                optimizer.step()
+        with torch.no_grad():
+            predicted = low + (high - low) * torch.sigmoid(line(x[rows.test])).squeeze(1).numpy()
+        known = dataset.targets[rows.test]
+        expected = {
+            "test_rmse": root_mean_squared_error(known, predicted),
+            "test_mae": mean_absolute_error(known, predicted),
+            "test_r2": r2_score(known, predicted),
+        }
+        assert {name: record.metrics[name] for name in expected} == pytest.approx(
+            expected, rel=1e-4
+        )
+
+
+def test_a_logistic_curve_of_a_number_comes_to_that_of_scipy() -> None:
+    tasks, dataset = tasks_of(
+        data="diabetes",
+        model={"kind": "logistic"},
+        train={"epochs": 1000, "batch_size": 1000, "learning_rate": 0.01},
+        seeds=1,
+    )
+    stack = Stack(tasks, dataset, torch.device("cpu"))
+    (record,) = stack.train(keep_weights=False, epoch_done=lambda runs: None)
+    rows = split_rows(dataset, tasks[0].config.data, 0)
+    seen = dataset.targets[rows.train].astype(float)
+
+    def curve(x: np.ndarray, *weights: float) -> np.ndarray:
+        return seen.min() + np.ptp(seen) * expit(np.c_[np.ones(len(x)), x] @ weights)
+
+    x = fit_scaling(dataset, rows.train, "standard").apply(dataset.features)
+    fitted, _ = curve_fit(curve, x[rows.train], seen, p0=np.zeros(11))
+    for part, tolerance in (("train", 1e-3), ("test", 1e-2)):
+        at = getattr(rows, part)
+        known, predicted = dataset.targets[at], curve(x[at], *fitted)
+        assert record.metrics[f"{part}_rmse"] == pytest.approx(
+            root_mean_squared_error(known, predicted), rel=tolerance
+        )
+        assert record.metrics[f"{part}_r2"] == pytest.approx(
+            r2_score(known, predicted), abs=tolerance
+        )
 
 
 def test_the_mean_absolute_error_is_in_the_unit_of_the_target() -> None:

@@ -30,6 +30,7 @@ SGD = {"optimizer": "sgd", "learning_rate": 0.01}
 MOMENTUM = {**SGD, "momentum": 0.9}
 RMSPROP = {"optimizer": "rmsprop"}
 ADAM = {"optimizer": "adam"}
+CURVE = "logistic on numbers, adam"
 
 CASES = {
     "mlp, sgd": (MLP, SGD, "digits"),
@@ -59,6 +60,7 @@ CASES = {
     "logistic, sgd": ({"kind": "logistic"}, SGD, "breast-cancer"),
     "linear on classes, sgd": ({"kind": "linear"}, SGD, "digits"),
     "linear, sgd": ({"kind": "linear"}, SGD, "diabetes"),
+    CURVE: ({"kind": "logistic"}, ADAM, "diabetes"),
     "mlp on numbers, adam": (MLP, ADAM, "diabetes"),
     "mlp, some rows and columns": (
         MLP,
@@ -115,7 +117,7 @@ def test_engines_do_the_same_maths(case: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize("case", ["mlp, adam", "cnn, momentum", "linear, sgd"])
+@pytest.mark.parametrize("case", ["mlp, adam", "cnn, momentum", "linear, sgd", CURVE])
 def test_engines_record_the_same(case: str, name: str) -> None:
     task, dataset = task_of(*CASES[case])
     ours = record(name, task, dataset)

@@ -128,11 +128,11 @@ def test_a_run_with_class_weights_is_the_same_alone_and_in_a_stack(loss: str) ->
         assert_same(train([task], dataset)[task.key], together[task.key])
 
 
-@pytest.mark.parametrize("kind", ["linear", "mlp"])
+@pytest.mark.parametrize("kind", ["linear", "logistic", "mlp"])
 def test_networks_with_one_output_are_the_same_alone_and_in_a_stack(kind: str) -> None:
     tasks, dataset = tasks_of(
         data="diabetes",
-        model={"kind": kind, "hidden": [] if kind == "linear" else [1, 7]},
+        model={"kind": kind, "hidden": [1, 7] if kind == "mlp" else []},
         train={"epochs": 3, "batch_size": 29, "optimizer": "sgd"},
         seeds=5,
     )

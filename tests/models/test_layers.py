@@ -45,6 +45,23 @@ def test_batch_norm_stands_before_or_after_the_activation_and_dropout_last() -> 
     assert kinds(batch_norm="before", activation="none") == ["Dense", "BatchNorm", "Dense"]
 
 
+def test_a_logistic_model_of_a_number_ends_in_a_sigmoid_and_a_checkpoint_keeps_it(
+    tmp_path: Path,
+) -> None:
+    model = ModelConfig(kind="logistic")
+    assert network(model, (10,), 2).summary() == "10-2"  # logits of classes
+    curve = network(model, (10,), 1)
+    assert curve.summary() == "10-1, sigmoid"
+    weights = initial_weights(curve, "pytorch", 0, 0)
+    save_model(tmp_path / "m.safetensors", curve, 0.0, weights)
+    x = 1000 * torch.randn(50, 10)
+    with torch.no_grad():
+        outputs = load_model(tmp_path / "m.safetensors")(x)[:, 0]
+    logits = x @ torch.from_numpy(weights["0.weight"][:, 0]) + float(weights["0.bias"][0])
+    torch.testing.assert_close(outputs, 1 / (1 + torch.exp(-logits)))
+    assert {outputs.min().item(), outputs.max().item()} == {0.0, 1.0}  # it saturates
+
+
 def test_resnet18_is_the_published_one() -> None:
     made = network(ModelConfig(kind="resnet18"), (3, 224, 224), 1000)
     assert made.parameters == 11_689_512  # of torchvision's

@@ -117,6 +117,16 @@ def test_equal_steps_and_epochs_that_are_the_question_are_fair(factors: dict) ->
     assert "unequal-steps" not in found(factors=factors)
 
 
+RARE = levels({}, {"data.subsample": {str(code): 0.1 for code in range(5)}})
+
+
+def test_arms_that_are_tested_on_other_rows_are_named() -> None:
+    """36 rows of a class are tested on, 4 of a rare one; rows to learn from alone are fair."""
+    thinned = found(data={"source": "digits", "subsample_test": True}, factors=RARE)
+    assert thinned["unequal-test-rows"].what.endswith("199 for b, 359 for a.")
+    assert "unequal-test-rows" not in found(factors=RARE)
+
+
 def test_unequal_parameters_are_counted_where_size_is_not_the_question() -> None:
     # 64·h + h + 10·h + 10
     factors = levels({"model.hidden": [10]}, {"model.hidden": [20], "model.dropout": 0.5})
@@ -241,6 +251,7 @@ def test_every_name_that_can_be_accepted_is_that_of_a_check() -> None:
         *found(factors={"train.optimizer": ["sgd", "adam"]}, outcome="train_loss"),
         *found(factors=RATES, train={"shuffle": False, "loss": "softmax-cross-entropy"}),
         *found(evaluate={"mode": "training"}, model={"dropout": 0.5}),
+        *found(data={"source": "digits", "subsample_test": True}, factors=RARE),
     }
     assert seen == set(get_args(ConfoundName))
 

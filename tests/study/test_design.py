@@ -121,6 +121,54 @@ def test_subsampling_thins_a_class_of_the_training_rows_alone() -> None:
     np.testing.assert_array_equal(thinned.test, whole.test)
 
 
+RARE = {"classes": {"balanced": {}, "imbalanced": {"data.subsample": {"malignant": 0.1}}}}
+
+
+def rare(**data: object) -> Design:
+    """Breast cancer: 455 rows are trained on, 170 of them malignant, and 42 of 114 tested on."""
+    return lay_out({"source": "breast-cancer", **data}, factors={**RARE, "train.epochs": [1, 2]})
+
+
+def test_each_arm_has_the_sizes_of_its_own_rows() -> None:
+    laid_out = rare()
+    sizes = {arm.name: laid_out.sizes_of(arm.config, 0) for arm in laid_out.arms}
+    assert sizes["balanced · epochs 1"] == sizes["balanced · epochs 2"] == (455, 0, 114)
+    assert sizes["imbalanced · epochs 1"] == sizes["imbalanced · epochs 2"] == (302, 0, 114)
+    tested = rare(subsample_test=True, rows=400)
+    assert [tested.sizes_of(arm.config, 2) for arm in tested.arms] == [
+        *[(400, 0, 114)] * 2,
+        *[(302, 0, 76)] * 2,
+    ]
+
+
+def test_arms_that_learn_from_other_rows_share_no_stack_and_the_report_tells_both() -> None:
+    laid_out = rare(subsample_test=True)
+    assert sorted(len(stack) for stack in plan(laid_out, set(), workers=1).stacks) == [3, 3, 3, 3]
+    about = declaration(laid_out, "paribus run")
+    assert about["data"]["training rows"] == "302 or 455"
+    assert about["data"]["test rows"] == "76 or 114"
+
+
+def test_an_arm_that_is_not_thinned_has_the_hash_of_one_in_any_other_study() -> None:
+    alone = keys(data="breast-cancer", factors={"train.epochs": [1, 2]})
+    for laid_out in (rare(), rare(subsample_test=True)):
+        balanced = [run.key for run in laid_out.runs if run.arm < 2]
+        assert balanced == alone
+    shared = {run.key for run in rare().runs} & {run.key for run in rare(subsample_test=True).runs}
+    assert shared == set(alone)
+    nothing = {**subsampled(malignant=1), "subsample_test": True}
+    assert keys(data=nothing) == keys(data="breast-cancer")
+
+
+def test_batches_of_one_row_are_found_in_the_rows_of_each_arm() -> None:
+    """302 rows are 7 batches of 43 and one row; of 455, 25 are left."""
+    norm = {"model": {"batch_norm": "after"}, "train": {"batch_size": 43}}
+    with pytest.raises(SpecError) as raised:
+        lay_out("breast-cancer", factors=RARE, **norm)
+    (problem,) = raised.value.problems
+    assert problem.startswith("arm imbalanced: train.batch_size 43 leaves one row")
+
+
 def test_a_class_named_like_the_index_of_another_goes_first() -> None:
     frame = pd.DataFrame({"x": np.arange(40.0), "y": ["1", "7"] * 20})
     dataset = from_frame(frame, "y", name="f")
@@ -218,9 +266,12 @@ def test_all_pairs_are_compared_once() -> None:
         ),
         ({"model": {"kind": "linear", "hidden": [3]}}, "model.hidden must be empty for a linear"),
         ({"data": "diabetes", "train": {"loss": "cross-entropy"}}, "train.loss must be mse"),
-        ({"data": "diabetes", "model": {"kind": "logistic"}}, "logistic needs classes"),
         ({"data": subsampled(malignnt=0.5)}, "has no class malignnt (did you mean malignant?)"),
         ({"data": subsampled(x=0.5)}, "; its classes are "),
+        (
+            {"factors": {"classes": {"all": {}, "rare": {"data.subsample": {"10": 0.5}}}}},
+            "factors.classes.rare: data.subsample: digits has no class 10",
+        ),
         (
             {"data": {"source": "digits", "subsample": {"10": 0.5}}},
             "digits has no class 10 (did you mean 1?); its classes are 0, 1, 2, 3, 4, 5, 6, 7, 8",

@@ -53,6 +53,23 @@ def test_a_class_is_thinned_in_each_split_anew() -> None:
         assert not np.array_equal(*kept)  # not the same rows in every block
 
 
+@pytest.mark.parametrize("split", ["fixed", "resampled", "kfold"])
+def test_rows_to_test_on_are_thinned_alike_where_it_is_asked(split: str) -> None:
+    data = {"split": split, "validation": 0.2}
+    shares = {"subsample": {"malignant": 0.25}}
+    whole = splits(3, **data)
+    thinned = splits(3, **data, **shares, subsample_test=True)
+    code = CANCER.classes.index("malignant")
+    for before, after, alone in zip(whole, thinned, splits(3, **data, **shares), strict=True):
+        np.testing.assert_array_equal(after.train, alone.train)
+        for part in ("train", "validation", "test"):
+            there, left = getattr(before, part), getattr(after, part)
+            assert set(left) < set(there)
+            counts = [np.bincount(CANCER.targets[rows], minlength=2) for rows in (there, left)]
+            assert counts[1][code] == round(0.25 * counts[0][code])
+            assert counts[1][1 - code] == counts[0][1 - code]
+
+
 @pytest.mark.parametrize("split", ["resampled", "kfold"])
 def test_a_block_has_the_same_rows_each_time_and_another_block_others(split: str) -> None:
     once, again = (splits(7, split=split, validation=0.2) for _ in range(2))
@@ -131,6 +148,7 @@ def test_a_class_with_one_training_row_cannot_be_cross_validated() -> None:
     test=st.floats(0.05, 0.6),
     validation=st.sampled_from([0.0, 0.1, 0.3]),
     subsample=st.none() | st.fixed_dictionaries({"0": st.floats(0.1, 1)}),
+    subsample_test=st.booleans(),
 )
 def test_sizes_are_those_of_the_splits(
     counts: list[int],
@@ -139,6 +157,7 @@ def test_sizes_are_those_of_the_splits(
     test: float,
     validation: float,
     subsample: dict[str, float] | None,
+    subsample_test: bool,
 ) -> None:
     if split == "cross-validation":  # of which enough of each class must be left
         counts, test, validation = [8 + count for count in counts], min(test, 0.3), 0.0
@@ -152,7 +171,12 @@ def test_sizes_are_those_of_the_splits(
         columns=("x",),
     )
     data = DataConfig(
-        split=split, folds=folds, test=test, validation=validation, subsample=subsample
+        split=split,
+        folds=folds,
+        test=test,
+        validation=validation,
+        subsample=subsample,
+        subsample_test=subsample_test,
     )
     if len(targets) < 3 * max(folds, len(counts)):
         return  # too few to split so often

@@ -145,9 +145,13 @@ def test_five_mistakes_are_reported_in_one_message_with_lines_and_spellings(tmp_
             "their rows",
         ),
         (
-            {"factors": {"data.subsample": {"all": {"a": 1.0}, "half": {"a": 0.5}}}},
-            "factors.data.subsample: data.subsample cannot be a factor, because all arms of a "
-            "block share their rows",
+            {"factors": {"data.subsample_test": [False, True]}},
+            "factors.data.subsample_test: data.subsample_test cannot be a factor, because all arms "
+            "of a block share their rows",
+        ),
+        (
+            {"factors": {"classes": {"all": {}, "half": {"data.subsample": {"a": 2}}}}},
+            "factors: data.subsample.a must be at most 1 (got 2)",
         ),
         (
             {"data": {"subsample": {"a": 0}}},

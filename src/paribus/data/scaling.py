@@ -51,12 +51,17 @@ def fit_scaling(dataset: Dataset, rows: Array, how: How) -> Scaling:
     return _fit_image(dataset, rows, how) if dataset.kind == "image" else _fit(dataset, rows, how)
 
 
-def target_scale(targets: Array) -> tuple[float, float]:
-    """Return mean and population standard deviation of training targets; 1 if constant."""
+def target_scale(targets: Array, bounded: bool = False) -> tuple[float, float]:
+    """Return the shift and the unit by which numeric targets are scaled: (targets - shift) / unit.
+
+    Mean and population standard deviation of the training targets; `bounded`, for outputs between
+    0 and 1, the smallest of them and their range. The unit is 1 if they are constant.
+    """
     values = targets.astype(np.float64)
-    if values.min() == values.max():
-        return float(values[0]), 1.0
-    return float(values.mean()), float(values.std())
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return low, 1.0
+    return (low, high - low) if bounded else (float(values.mean()), float(values.std()))
 
 
 def balanced_weights(codes: Array, classes: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,17 +19,19 @@ from paribus.study.seeds import generator
 class Inputs:
     """The scaled rows of a run by part ("train", "test", and "validation" where there is one).
 
-    `x` are float32 [rows, *shape], channels first; `y` int64 class codes, or float32 numbers,
-    standardised by the training rows: `target_sd` turns errors back.
+    `x` are float32 [rows, *shape], channels first; `y` int64 class codes, or float32 numbers scaled
+    by the training rows: standardised, or to [0, 1] for a logistic curve. `target_unit` turns their
+    errors back; `target_variance` is that of the scaled training targets.
     """
 
     x: Mapping[str, np.ndarray]
     y: Mapping[str, np.ndarray]
     classify: bool
-    target_sd: float
+    target_unit: float
     seed: int
     block: int
     shuffle: bool
+    target_variance: float = 1.0
 
     def order(self, epoch: int) -> np.ndarray:
         """Return the order in which an epoch takes the training rows."""
@@ -47,15 +50,19 @@ def inputs(task: Task, dataset: Dataset) -> Inputs:
     parts = {part: rows for part, rows in parts.items() if len(rows)}
     assert config.data.scaling is not None
     scaling = fit_scaling(dataset, split.train, config.data.scaling)
-    targets, target_sd = dataset.targets, 1.0
+    targets, unit, variance = dataset.targets, 1.0, 1.0
     if dataset.task == "regression":
-        mean, target_sd = target_scale(targets[split.train])
-        targets = ((targets.astype(np.float64) - mean) / target_sd).astype(np.float32)
+        bounded = config.model.kind == "logistic"
+        shift, unit = target_scale(targets[split.train], bounded)
+        targets = ((targets.astype(np.float64) - shift) / unit).astype(np.float32)
+        if bounded:
+            variance = float(targets[split.train].astype(np.float64).var()) or math.nan
     return Inputs(
         x={part: scaling.apply(dataset.features[rows]) for part, rows in parts.items()},
         y={part: targets[rows] for part, rows in parts.items()},
         classify=dataset.task == "classification",
-        target_sd=target_sd,
+        target_unit=unit,
+        target_variance=variance,
         seed=task.seed,
         block=task.block,
         shuffle=config.train.shuffle,

@@ -72,8 +72,8 @@ def training_metrics(held: Inputs, loss: float) -> dict[str, float]:
     """Return what the mean training loss of an epoch says."""
     found = {"train_loss": loss}
     if not held.classify:
-        found["train_rmse"] = math.sqrt(loss) * held.target_sd if loss >= 0 else math.nan
-        found["train_r2"] = 1 - loss  # of standardised targets
+        found["train_rmse"] = math.sqrt(loss) * held.target_unit if loss >= 0 else math.nan
+        found["train_r2"] = 1 - loss / held.target_variance
     return found
 
 
@@ -109,7 +109,7 @@ def scores(
     totals = Totals()
     totals.add(evaluation_sums(batch, kind, held.classify), len(y))
     spread = 0.0 if held.classify else float(((y.astype(np.float64) - y.mean()) ** 2).sum())
-    found = metrics_of(part, totals, np.array([held.target_sd]), np.array([spread]))
+    found = metrics_of(part, totals, np.array([held.target_unit]), np.array([spread]))
     metrics = {name: float(value[0]) for name, value in found.items()}
     return metrics, {name: value[0] for name, value in tables_of(part, totals).items()}
 

@@ -32,7 +32,8 @@ def network(model: ModelConfig, input_shape: Shape, outputs: int) -> AnyNetwork:
 
     Hidden layers are dense, activation, batch normalisation (before or after the activation) and
     dropout, in this order; a cnn has its convolutions (activation, batch normalisation, pooling)
-    in front. Raises ValueError where the model does not fit the inputs.
+    in front. The one output of a logistic model, which a numeric target has, goes through a
+    sigmoid; those of classes are logits. Raises ValueError where the model does not fit the inputs.
     """
     if model.kind == "module":
         if model.factory is None:
@@ -76,6 +77,8 @@ def network(model: ModelConfig, input_shape: Shape, outputs: int) -> AnyNetwork:
             layers.append(Dropout())
         width = units
     layers.append(Dense(width, outputs))
+    if model.kind == "logistic" and outputs == 1:
+        layers.append(Activation("sigmoid"))
     return Network(input_shape, outputs, tuple(layers))
 
 

@@ -179,7 +179,10 @@ class Network:
         return shapes
 
     def summary(self) -> str:
-        """Return the widths from input to output: 784-500-10, or conv parts before them."""
+        """Return the widths from input to output: 784-500-10, or conv parts before them.
+
+        A function that the outputs go through stands behind them.
+        """
         spatial: list[str] = []
         widths: list[int] = []
         for layer in self.layers:
@@ -193,7 +196,9 @@ class Network:
                     spatial.append(f"pool {size}")
                 case Dense(inputs, outputs):
                     widths += [outputs] if widths else [inputs, outputs]
-        return ", ".join([*spatial, "-".join(map(str, widths))])
+        last = self.layers[-1]
+        bounds = [last.function] if isinstance(last, Activation) else []
+        return ", ".join([*spatial, "-".join(map(str, widths)), *bounds])
 
 
 def _places(layers: Sequence[Layer], prefix: str = "") -> Iterator[tuple[str, Layer]]:

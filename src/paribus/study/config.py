@@ -78,6 +78,9 @@ class DataConfig(Section):
         description="share of the training rows kept of a class, by its name or index; all rows "
         "of the others, and all rows to test on, stay",
     )
+    subsample_test: Switch = Field(
+        False, description="keep the same shares of the rows to validate and test on"
+    )
     rows: Whole | None = Field(
         None,
         ge=1,
@@ -105,7 +108,11 @@ class ConvBlock(Section):
 class ModelConfig(Section):
     """The network, described without any framework; or one of the user's own (kind module)."""
 
-    kind: Literal["mlp", "cnn", "resnet18", "linear", "logistic", "module"] = "mlp"
+    kind: Literal["mlp", "cnn", "resnet18", "linear", "logistic", "module"] = Field(
+        "mlp",
+        description="logistic, of a numeric target: a logistic curve between its smallest and its "
+        "largest training value, fitted by squared error",
+    )
     factory: Factory | None = Field(
         None, description="of kind module: package.module:name of what makes a torch.nn.Module"
     )

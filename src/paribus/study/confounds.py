@@ -17,6 +17,7 @@ from paribus.study.design import Arm, Design, inapplicable
 from paribus.study.engine import DEFAULTS
 from paribus.study.factors import Factor
 from paribus.study.problems import show
+from paribus.study.rows import Sizes
 from paribus.study.spec import ConfoundName
 
 _NEAR = 0.05
@@ -119,6 +120,18 @@ def _unequal_parameters(design: Design) -> _Found:
             f"The arms have unequal numbers of trainable parameters: {told}.",
             "A larger network may differ for its size alone.",
             "Choose the sizes of the layers so that all arms have about as many parameters.",
+        )
+
+
+def _unequal_test_rows(design: Design) -> _Found:
+    """Numbers of test rows that differ: `data.subsample_test` with other shares."""
+    told = _unequal(design, lambda arm: _rows(design, arm).test, lambda differing: False)
+    if told:
+        yield (
+            f"The arms are tested on different rows: {told}.",
+            "Accuracy on other rows may be higher for these rows alone: where one class makes up "
+            "nearly all of them, an arm that answers with it each time is nearly always right.",
+            "Compare such arms by test_balanced_accuracy, or leave out data.subsample_test.",
         )
 
 
@@ -227,6 +240,7 @@ _CHECKS: Mapping[ConfoundName, Callable[[Design], _Found]] = {
     "several-settings": _several_settings,
     "unequal-steps": _unequal_steps,
     "unequal-parameters": _unequal_parameters,
+    "unequal-test-rows": _unequal_test_rows,
     "one-learning-rate": _one_learning_rate,
     "training-outcome": _training_outcome,
     "test-set-chooses": _test_set_chooses,
@@ -318,7 +332,11 @@ def _steps(design: Design) -> Callable[[Arm], int]:
     """Return what counts the optimizer steps of an arm."""
 
     def count(arm: Arm) -> int:
-        rows = design.sizes_of(arm.config, design.first_block).train
+        rows = _rows(design, arm).train
         return arm.config.train.epochs * -(-rows // arm.config.train.batch_size)
 
     return count
+
+
+def _rows(design: Design, arm: Arm) -> Sizes:
+    return design.sizes_of(arm.config, design.first_block)

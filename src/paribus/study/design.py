@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from paribus.data import Dataset
 from paribus.errors import InputError, SpecError
 from paribus.models.build import AnyNetwork, hidden_units, network
 from paribus.models.own import OwnNetwork
-from paribus.study.config import Config, ModelConfig
+from paribus.study.config import Config, DataConfig, ModelConfig
 from paribus.study.engine import DEFAULTS, EngineId
 from paribus.study.factors import Factor
 from paribus.study.outcomes import OUTCOMES, Outcome
@@ -71,7 +71,7 @@ class Design:
     engine: EngineId
     outcome: Outcome
     arms: tuple[Arm, ...]
-    sizes: tuple[Sizes, ...]  # of the split of each block
+    sizes: Mapping[Hashable, tuple[Sizes, ...]]  # of each block's split, by what thins its classes
     first_block: int = 0
     alternatives: Mapping[str, tuple[Arm, ...]] = field(default_factory=dict)
     tuning: str = ""
@@ -90,7 +90,7 @@ class Design:
 
     def sizes_of(self, config: Config, block: int) -> Sizes:
         """Return the numbers of rows that a run of a block trains, validates and tests on."""
-        sizes = self.sizes[block - self.first_block]
+        sizes = self.sizes[_thinning(config.data)][block - self.first_block]
         return sizes._replace(train=min(sizes.train, config.data.rows or sizes.train))
 
     def shape_of(self, config: Config) -> tuple[int, ...]:
@@ -160,19 +160,12 @@ def design(
     engine or device is not to be had is a problem, or with `skip_unavailable` left out. `tuned`
     holds, for each arm in order, values of its own: dotted path -> value.
     """
-    problems = list(unfit_subsample(dataset, spec.data))
-    if problems:
-        whole = spec.data.model_copy(update={"subsample": None})
-        spec = spec.model_copy(update={"data": whole})
+    problems = list(_unfit_subsamples(spec, dataset))
+    fitting = not problems
     arms: list[Arm] = []
     unavailable: list[str] = []
     outcome = OUTCOMES[spec.outcome or _default_outcome(spec, dataset)]
-    sizes = split_sizes(dataset, spec.data, spec.seed, spec.blocks)
-    part_sizes = {
-        "training": sorted({one.train for one in sizes}),
-        "validation": sorted({one.validation for one in sizes}),
-        "test": sorted({one.test for one in sizes}),
-    }
+    sizes: dict[Hashable, tuple[Sizes, ...]] = {}
     for index, levels in enumerate(_combinations(spec.arms_differ_in)):
         name = _arm_name(spec.arms_differ_in, levels)
         values = spec.settings()
@@ -189,8 +182,14 @@ def design(
                     put(values, path, value)
         for path, value in tuned[index].items() if tuned else ():
             put(values, path, value)
+        if not fitting:
+            values["data"]["subsample"] = None
         written = Config.model_validate(values)
         config = _resolved(written, dataset, outcome)
+        thinning = _thinning(config.data)
+        if thinning not in sizes:
+            every_row = config.data.model_copy(update={"rows": None})
+            sizes[thinning] = split_sizes(dataset, every_row, spec.seed, spec.blocks)
         prefix = f"arm {name}: " if spec.arms_differ_in else ""
         try:
             own = _engine(config, engine, outcome, find)
@@ -203,10 +202,11 @@ def design(
         except ValueError as error:
             found.append(str(error))
         else:
-            for part, numbers in part_sizes.items():
-                if part == "training" or config.evaluate.mode == "training":
-                    for rows in numbers:
-                        if part == "training":
+            numbers_of_rows = zip(*sizes[thinning], strict=True)
+            for part, numbers in zip(Sizes._fields, numbers_of_rows, strict=True):
+                if part == "train" or config.evaluate.mode == "training":
+                    for rows in sorted(set(numbers)):
+                        if part == "train":
                             rows = min(rows, config.data.rows or rows)
                         found += _batch_norm_conflicts(config, net, part, rows)
             arms.append(Arm(name, levels, config, net, own))
@@ -234,6 +234,21 @@ def design(
         unavailable=tuple(unavailable),
         find=find,
     )
+
+
+def _unfit_subsamples(spec: Spec, dataset: Dataset) -> Iterator[str]:
+    """Say which classes of `data.subsample`, in the controls or a level, the data has not."""
+    yield from unfit_subsample(dataset, spec.data)
+    for factor in spec.arms_differ_in:
+        for level in factor.levels:
+            own = {"subsample": level.settings.get("data.subsample")}
+            for problem in unfit_subsample(dataset, spec.data.model_copy(update=own)):
+                yield f"factors.{factor.key}.{level.label}: {problem}"
+
+
+def _thinning(data: DataConfig) -> Hashable:
+    """Return what tells the splits of the arms of a block apart, but for `data.rows`."""
+    return tuple((data.subsample or {}).items()), data.subsample_test
 
 
 def _framework_defaults(values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
@@ -294,6 +309,8 @@ def inapplicable(config: Config) -> list[str]:
     """Return the settings that do nothing in a configuration."""
     of_folds = {"kfold": "data.test", "cross-validation": "data.validation"}
     paths = [of_folds.get(config.data.split, "data.folds")]
+    if not any(share < 1 for share in (config.data.subsample or {}).values()):
+        paths.append("data.subsample_test")
     optimizer, model = config.train.optimizer, config.model
     if optimizer not in ("adam", "adamw"):
         paths += ["train.beta1", "train.beta2"]
@@ -353,8 +370,6 @@ def _conflicts(
         yield f"train.precision tf32 needs a CUDA device (got {engine.device}): use fp32 or bf16"
     if dataset.task == "regression" and train.loss != "mse":
         yield f"train.loss must be mse for the numeric target of {dataset.name} (got {train.loss})"
-    if dataset.task == "regression" and config.model.kind == "logistic":
-        yield f"model.kind logistic needs classes, and the target of {dataset.name} is numeric"
     if dataset.task == "regression" and config.data.class_weights != "none":
         yield f"data.class_weights needs classes, and the target of {dataset.name} is numeric"
     if train.momentum and train.optimizer in ("adam", "adamw"):
@@ -401,7 +416,8 @@ def _batch_norm_conflicts(config: Config, net: AnyNetwork, part: str, rows: int)
     size = config.train.batch_size
     if rows % size == 1 % size and net.normalises_batches:
         yield (
-            f"train.batch_size {size} leaves one row for the last batch of {rows} {part} rows, and "
+            f"train.batch_size {size} leaves one row for the last batch of {rows} "
+            f"{'training' if part == 'train' else part} rows, and "
             f"batch normalisation needs at least 2: choose another size"
         )
 

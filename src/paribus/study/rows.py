@@ -23,7 +23,9 @@ def split_rows(dataset: Dataset, data: DataConfig, seed: int, block: int = 0) ->
     With folds, block b is tested on fold b mod k of repetition b div k; in cross-validation it is
     validated on that fold of the training rows of the fixed split. An official test set is kept by
     these two splits; the others put it back among all rows. Training rows are thinned as
-    `data.subsample` says, which must fit (`unfit_subsample`), and as `data.rows`.
+    `data.subsample` says, which must fit (`unfit_subsample`), and as `data.rows`; with
+    `data.subsample_test` the others are thinned too. What is kept is a subset of the rows of the
+    same block without thinning.
     """
     whole = _whole_split(dataset, data, seed, block)
     if data.rows is None or data.rows >= len(whole.train):
@@ -64,8 +66,15 @@ def _whole_split(dataset: Dataset, data: DataConfig, seed: int, block: int) -> S
         return whole
     codes = class_codes(dataset)
     kept = {codes[name]: share for name, share in data.subsample.items()}
-    train = thin(whole.train, dataset.targets, kept, generator(seed, "subsample", own))
-    return replace(whole, train=train)
+
+    def thinned(rows: np.ndarray, purpose: str) -> np.ndarray:
+        return thin(rows, dataset.targets, kept, generator(seed, purpose, own))
+
+    train = thinned(whole.train, "subsample")
+    if not data.subsample_test:
+        return replace(whole, train=train)
+    validation = thinned(whole.validation, "subsample validation")
+    return Split(train, validation, thinned(whole.test, "subsample test"))
 
 
 class Sizes(NamedTuple):

@@ -26,7 +26,13 @@ from paribus.study.outcomes import OUTCOMES
 from paribus.study.problems import known_paths, sentence, show
 from paribus.study.source import KeyPath, Source, parse, plain, put, read
 
-_OF_AN_ARM = ("data.scaling", "data.class_weights", "data.rows", "data.columns")
+_OF_AN_ARM = (
+    "data.scaling",
+    "data.class_weights",
+    "data.subsample",
+    "data.rows",
+    "data.columns",
+)
 """Settings of the data that leave the split alone, and may differ between the arms of a block."""
 
 _OWN_SPLITS = ("resampled", "kfold", "cross-validation")
@@ -37,6 +43,7 @@ ConfoundName = Literal[
     "several-settings",
     "unequal-steps",
     "unequal-parameters",
+    "unequal-test-rows",
     "one-learning-rate",
     "training-outcome",
     "test-set-chooses",

@@ -21,8 +21,8 @@ class Batches:
     """The data of one stack on its device.
 
     Each distinct block among the members is gathered once: rows are [block, batch], inputs
-    [block, batch, …], which `each` hands to the members. Numeric targets are standardised by the
-    training rows; `target_sd` [member] turns errors back into the target's unit. `class_weights`
+    [block, batch, …], which `each` hands to the members. Numeric targets are scaled by the training
+    rows; `target_unit` [member] turns errors back into the target's unit. `class_weights`
     [member, class] are those of `data.class_weights`.
 
     What comes from the split leads with the blocks, or with 1 where they share a fixed one.
@@ -68,13 +68,15 @@ class Batches:
             self.features = torch.from_numpy(dataset.features).to(device)
             self.by_batch = _Scaling(scalings, len(dataset.shape), device)
         targets = torch.from_numpy(dataset.targets).unsqueeze(0)
-        target_sd = [1.0]
+        units = [1.0]
         if dataset.task == "regression":
-            scales = [target_scale(dataset.targets[rows]) for rows in parts["train"]]
-            targets = torch.cat([(targets.double() - mean) / sd for mean, sd in scales]).float()
-            target_sd = [sd for _, sd in scales]
+            bounded = config.model.kind == "logistic"
+            scales = [target_scale(dataset.targets[rows], bounded) for rows in parts["train"]]
+            numbers = targets.double()
+            targets = torch.cat([(numbers - shift) / unit for shift, unit in scales]).float()
+            units = [unit for _, unit in scales]
         self.targets = targets.to(device)
-        self.target_sd = self._each_number(target_sd)
+        self.target_unit = self._each_number(units)
         self.class_weights: Tensor | None = None
         if config.data.class_weights == "balanced":
             learned_from = [dataset.targets[rows] for rows in parts["train"]]

@@ -104,13 +104,13 @@ def _gaps(outputs: Tensor, predicted: Tensor, right: Tensor) -> Tensor:
 
 
 def metrics_of(
-    part: str, totals: Totals, target_sd: np.ndarray, spread: np.ndarray
+    part: str, totals: Totals, target_unit: np.ndarray, spread: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return the metrics of a part of the data, [member] each.
 
-    Numeric targets: `target_sd` [member] turns errors into the target's unit; `spread` [member] is
-    the sum of squared deviations of the part's targets. Balanced accuracy is the mean recall of the
-    classes that have rows; macro F1 the mean over those and the predicted ones; the expected
+    Numeric targets: `target_unit` [member] turns errors into the target's unit; `spread` [member]
+    is the sum of squared deviations of the part's targets. Balanced accuracy is the mean recall of
+    the classes that have rows; macro F1 the mean over those and the predicted ones; the expected
     calibration error (ECE; Guo et al., 2017) has 15 bins of equal width.
     """
     held, rows = totals.numbers(), totals.rows
@@ -118,10 +118,10 @@ def metrics_of(
     if "hits" in held:
         found["accuracy"] = held["hits"] / rows
     if "squares" in held:
-        found["rmse"] = np.sqrt(held["squares"] / rows) * target_sd
+        found["rmse"] = np.sqrt(held["squares"] / rows) * target_unit
         found["r2"] = 1 - held["squares"] / np.where(spread > 0, spread, np.nan)
     if "errors" in held:
-        found["mae"] = held["errors"] / rows * target_sd
+        found["mae"] = held["errors"] / rows * target_unit
     if "gaps" in held:
         right, predicted, actual = _per_class(held)
         found["balanced_accuracy"] = _mean_share(right, actual)

@@ -223,7 +223,7 @@ class Stack:
     def _metrics(self, part: str, totals: Totals) -> dict[str, np.ndarray]:
         """Return the metrics of a part, [member] each; this waits for the device."""
         spread = np.zeros(len(self.tasks)) if self.classify else self.batches.spread(part)
-        return metrics_of(part, totals, self.batches.target_sd, spread)
+        return metrics_of(part, totals, self.batches.target_unit, spread)
 
     def _finite_weights(self) -> np.ndarray:
         """Return whether all weights of each member are finite.
