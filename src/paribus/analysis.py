@@ -13,6 +13,7 @@ import pandas as pd
 
 from paribus.answer import answer, choice, notes
 from paribus.clock.machine import DISTURBED, STEADY
+from paribus.ends import ends, never, where
 from paribus.evidence import evidence
 from paribus.findings import Analysis, ArmSummary, Contrast, Evidence, Proof, Tuning
 from paribus.remarks import remarks, selected, steps
@@ -36,9 +37,12 @@ def analyse(store: Store, name: str) -> Analysis:
         replace(study, content={**study.content, "outcome": name, "margin": margin, "reach": None})
         for name, margin in study.content.get("also", {}).items()
     )
+    at_end = ends(study.content, found.arms, found.curves)
     return replace(
         found,
         reason=study.content.get("reason"),
+        ends=at_end,
+        remarks=(*where(at_end), *found.remarks),
         secondary=tuple(_analysis(store, other) for other in others),
     )
 
@@ -178,6 +182,8 @@ def _cautions(
             f"{lacking} runs are from an earlier Paribus, which did not record the "
             f"{outcome.label}: name another --store to train them again."
         )
+    if outcome.name == "steps_to_minimum":
+        yield from never(study)
     if (many := _unlike(study.environments)) > 1:
         yield f"The runs were trained in {many} different environments."
     yield from study.content.get("unavailable", ())

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from paribus.findings import ArmSummary, Contrast, Selection
+from paribus.findings import ArmSummary, Contrast, Selection, comparable_arms
 from paribus.report.wording import listed
 from paribus.stats.verdicts import FEWEST_SEEDS, Looks, Verdict
 from paribus.study.outcomes import Outcome
@@ -54,7 +54,8 @@ def answer(
         told = [words.counts(contrasts)]
     else:
         told = [words.group(varies, group) for varies, group in groups.items()]
-    return " ".join([*told, *([_best(arms, outcome)] if len(arms) > 2 else [])])
+    ranked = len(arms) > 2 and comparable_arms(arms, outcome)
+    return " ".join([*told, *([_best(arms, outcome)] if ranked else [])])
 
 
 def choice(found: Selection, outcome: Outcome) -> str:
@@ -188,6 +189,8 @@ def notes(
     scope = f"It holds for this one {part} set of {rows:,} rows."
     if not part:
         scope = "It holds for this machine."
+        if outcome.lane == "surface":
+            scope = "It holds for starts like these, on these surfaces at these learning rates."
     elif overlap:
         scope = (
             "It holds for data like these: every seed has a split of its own, and intervals and "

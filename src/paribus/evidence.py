@@ -21,6 +21,7 @@ from paribus.findings import (
     Part,
     SimpleEffect,
     Standing,
+    comparable_arms,
 )
 from paribus.stats import curves as curve_statistics
 from paribus.stats.factorial import Component, Effect, Factorial, factorial
@@ -69,7 +70,7 @@ def evidence(
         if len(factors) > 1:
             effects = _effects(crossed, factors, reference, outcome)
         trends = tuple(_trends(crossed, factors, outcome, margin))
-    if len(blocks) >= _ENOUGH_TO_RANK and len(arms) > 2:
+    if len(blocks) >= _ENOUGH_TO_RANK and len(arms) > 2 and comparable_arms(arms, outcome):
         ranked = ranking(table, outcome.higher_is_better)
         standings = tuple(
             Standing(arm.name, one.mean_rank, one.best, one.low, one.high)
@@ -182,8 +183,10 @@ def _number(level: str) -> float:
 def _learning(
     arms: Sequence[ArmSummary], outcome: Outcome, reach: float | None, curves: pd.DataFrame
 ) -> tuple[Learning, ...]:
-    recorded = set(curves["metric"])
+    recorded = set(curves["metric"].unique())
     tested = next((m for m in ("validation_loss", "test_loss") if m in recorded), None)
+    if tested is None:
+        return ()
     found = []
     for arm in arms:
         own = curves[curves["arm"] == arm.name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,11 @@ class ArmSummary:
     reasons: tuple[str, ...]  # distinct reasons of diverged and failed runs
     parameters: int  # trainable parameters
     architecture: str  # "784-500-10, relu, batch norm after the activation"
+
+
+def comparable_arms(arms: Sequence[ArmSummary], outcome: Outcome) -> bool:
+    """Return whether it makes sense to ask which arm is best: not so on different surfaces."""
+    return outcome.lane != "surface" or len({arm.architecture for arm in arms}) == 1
 
 
 @dataclass(frozen=True)
@@ -236,6 +241,21 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Ends:
+    """Where the finished runs of an arm end on its surface."""
+
+    arm: str  # ArmSummary.name
+    surface: str
+    others: str  # the levels that tell it from the other arms on the surface: "momentum 0.9"
+    counts: Mapping[str, int]  # place -> runs, global minima first; those without any run too
+
+    @property
+    def runs(self) -> int:
+        """The number of finished runs."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
 class Analysis:
     """Everything a reader of a study is told; computed from the store alone."""
 
@@ -265,6 +285,7 @@ class Analysis:
     tuning: Tuning | None = None
     selection: Selection | None = None  # where it cross-validates
     proofs: tuple[Proof, ...] = ()  # that engines do the same maths
+    ends: tuple[Ends, ...] = ()  # of walks on surfaces, an entry per arm
     secondary: tuple[Analysis, ...] = ()  # the same runs, judged by each other declared outcome
     reason: str | None = None  # why, as the study says: written before anything was measured
 

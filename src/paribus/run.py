@@ -73,6 +73,8 @@ def lay_out(spec: Spec, dataset: Dataset, settings: Settings) -> Design:
     device = choose_device(settings.device)
     skip = settings.skip_unavailable
     laid_out = design(spec, dataset, engine_id("stacked", device), (), engine_id, skip)
+    if settings.checkpoints and laid_out.outcome.lane == "surface":
+        raise InputError("a surface has no network to keep: leave out --checkpoints")
     if "energy" in (laid_out.outcome.name, *spec.also):
         gpu = any(engine.device == "cuda" for engine in laid_out.engines)
         now = machine.read(gpu)

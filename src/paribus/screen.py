@@ -162,8 +162,9 @@ def show_plan(plan: Plan, expected: Prospect, predictions: Sequence[Prediction] 
     """Print a plan: the arms, what will run together, time and memory, what may confound it."""
     design, spec = plan.design, plan.design.spec
     out.print(Text(spec.question, style="bold"))
+    rows = f" ({design.dataset.rows:,} rows, {design.dataset.task})"
     out.print(
-        f"{design.dataset.name} ({design.dataset.rows:,} rows, {design.dataset.task}) · "
+        f"{design.dataset.name}{'' if design.outcome.lane == 'surface' else rows} · "
         f"{_size(plan)}, {_count(len(contrasts(design)), 'contrast')}"
     )
     arms = Table(title="Arms", title_justify="left", box=None, header_style="dim")

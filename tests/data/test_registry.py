@@ -113,7 +113,7 @@ def test_an_unknown_name_is_told_with_the_nearest(door):
         door("mnsit")
     assert str(caught.value) == (
         "there is no data set named 'mnsit' (did you mean mnist?); allowed are digits, "
-        "breast-cancer, diabetes, synthetic, mnist, fashion-mnist, "
+        "breast-cancer, diabetes, synthetic, plane, mnist, fashion-mnist, "
         "and the path of a .csv, .parquet or .npz file"
     )
 

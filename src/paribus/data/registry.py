@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 ROOT_VARIABLE = "PARIBUS_DATA"
 
+PLANE = "plane"
+"""The data of studies that need none."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -70,6 +73,13 @@ REGISTRY: Mapping[str, Entry] = {
         20_000,
         (500,),
         "made from a fixed seed",
+    ),
+    PLANE: Entry(
+        "no data but two corners of the plane, for surfaces: starts are drawn between them",
+        "regression",
+        2,
+        (2,),
+        "made here",
     ),
     "mnist": Entry(
         "handwritten digits, 28 × 28 pixels, 10 classes; the last 10,000 rows test",
@@ -184,7 +194,7 @@ def fetch(name: str, root: Path | None = None) -> Path:
 def location(name: str, root: Path | None = None) -> Path | None:
     """Return the folder that holds a registered data set now, or None; nothing is checked."""
     entry = _entry(name)
-    if name == "synthetic":
+    if name in ("synthetic", PLANE):
         return Path(__file__).parent
     if entry.embedded:
         package = importlib.util.find_spec("sklearn")
@@ -254,6 +264,8 @@ def _load_embedded(name: str) -> Dataset:
         )
     if name == "synthetic":
         return _synthetic(REGISTRY[name])
+    if name == PLANE:
+        return _plane()
     from sklearn import datasets
 
     is_cancer = name == "breast-cancer"
@@ -285,6 +297,18 @@ def _synthetic(entry: Entry) -> Dataset:
         classes=tuple("0123456789"),
         columns=tuple(f"x{number}" for number in range(1, columns + 1)),
         numeric=np.ones(columns, dtype=bool),
+    )
+
+
+def _plane() -> Dataset:
+    """Return a row to train on and one to test on, which no surface reads."""
+    return Dataset(
+        name=PLANE,
+        task="regression",
+        features=np.array([[0, 0], [1, 1]], np.float32),
+        targets=np.zeros(2, np.float32),
+        columns=("x", "y"),
+        test_rows=np.array([1]),
     )
 
 

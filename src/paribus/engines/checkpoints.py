@@ -29,6 +29,7 @@ def save_model(path: Path, network: AnyNetwork, dropout: float, weights: Weights
         held: dict[str, Any] = {"factory": network.factory, "arguments": network.arguments}
         tensors = weights
     else:
+        assert isinstance(network, Network)
         held = {
             "input_shape": network.input_shape,
             "outputs": network.outputs,

@@ -40,6 +40,7 @@ class TorchLearner:
         if isinstance(task.network, OwnNetwork):
             self.module = task.network.make(task.seed, task.block)
         else:
+            assert isinstance(task.network, Network)
             self.module = build(task.network, task.config.model.dropout)
             weights = initial_weights(task.network, task.config.model.init, task.seed, task.block)
             self.module.load_state_dict(state_dict(task.network, weights), strict=False)

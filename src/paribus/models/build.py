@@ -18,13 +18,14 @@ from paribus.models.layers import (
     output_shape,
 )
 from paribus.models.own import OwnNetwork, own_network
+from paribus.models.surfaces import SurfaceModel
 from paribus.study.config import ModelConfig
 
 _HIDDEN: dict[str, tuple[int, ...]] = {"mlp": (128,), "cnn": (120, 84)}
 
 _RESNET_PIXELS = 16
 
-AnyNetwork = Network | OwnNetwork
+AnyNetwork = Network | OwnNetwork | SurfaceModel
 
 
 def network(model: ModelConfig, input_shape: Shape, outputs: int) -> AnyNetwork:
@@ -39,6 +40,10 @@ def network(model: ModelConfig, input_shape: Shape, outputs: int) -> AnyNetwork:
         if model.factory is None:
             raise ValueError("model.factory is missing: package.module:name of your network")
         return own_network(model.factory, model.arguments, input_shape, outputs)
+    if model.kind == "surface":
+        if model.surface is None:
+            raise ValueError("model.surface is missing: saddle, say")
+        return SurfaceModel(model.surface)
     layers: list[Layer] = []
     shape = input_shape
     if model.kind in ("cnn", "resnet18") and len(input_shape) != 3:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from paribus.findings import Analysis, ArmSummary, Contrast
+from paribus.findings import Analysis, ArmSummary, Contrast, Ends
 from paribus.report import frames, wording
 from paribus.study.outcomes import Outcome
 
@@ -112,14 +112,36 @@ def interaction_alt(analysis: Analysis) -> str:
     )
 
 
+def walks_caption() -> str:
+    """Return how to read the paths on a surface."""
+    return (
+        "A ring is where a run is after its first step, a dot where it ends; crosses are the "
+        "global minima. Contour lines are drawn where shares of the area lie below them, not at "
+        "equal differences of the value."
+    )
+
+
+def walks_alt(surface: str, ends: Sequence[Ends]) -> str:
+    """Return where the runs of each arm end."""
+    told = [
+        f"{one.others}: "
+        + ", ".join(f"{count} at {place}" for place, count in one.counts.items() if count)
+        for one in ends
+    ]
+    return f"Paths of runs on {surface}, over its contour lines. {_sentences(told)}"
+
+
 def seeds_caption(analysis: Analysis) -> str:
     """Return how to read the dots."""
     drawn = frames.seed_rows(analysis)["block"].nunique()
     ran = len({block for arm in analysis.arms for block in arm.values})
     part = f" The first {drawn} of {ran} seeds are drawn." if drawn < ran else ""
+    shared = "from the same numbers and see the same batches"
+    if analysis.ends:
+        shared = "at the same place"
     return (
-        "Every dot is a finished run. Runs of one seed start from the same numbers and see the "
-        f"same batches, so that lines which lean the same way speak for a real difference.{part}"
+        f"Every dot is a finished run. Runs of one seed start {shared}, so that lines which lean "
+        f"the same way speak for a real difference.{part}"
     )
 
 

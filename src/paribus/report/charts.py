@@ -15,10 +15,10 @@ import pandas as pd
 import vl_convert
 
 from paribus.findings import Analysis
-from paribus.report import frames, wording
+from paribus.report import frames, paths, wording
 from paribus.report.style import COLOURS, DASHES, SHAPES, VERDICTS
 
-Chart: TypeAlias = alt.FacetChart | alt.LayerChart
+Chart: TypeAlias = alt.FacetChart | alt.LayerChart | alt.ConcatChart
 
 _WIDTH = 880  # of a whole chart with its axes, in pixels
 _LABEL = 260  # the widest label of a row, in pixels
@@ -58,7 +58,66 @@ def memory(analysis: Analysis) -> Chart | None:
     return _curves(analysis, frames.timed_metrics(analysis, "MB"), "memory (MB)")
 
 
-def _curves(analysis: Analysis, metrics: Sequence[str], title: str) -> Chart | None:
+def value_by_step(analysis: Analysis) -> Chart | None:
+    """The value of a surface above its minimum at every step, drawn as `loss_curves`."""
+    label = "value above the minimum"
+    return _curves(analysis, ("excess",), label, "step") if analysis.ends else None
+
+
+def walks(analysis: Analysis, surface: str) -> Chart | None:
+    """The paths of the first runs of every arm on a surface, over its contour lines.
+
+    A ring is a place after one step, a dot the end; crosses are the global minima.
+    """
+    walked = paths.walked(analysis, surface)
+    if walked.paths.empty:
+        return None
+    of_surface = paths.surfaces(analysis)[surface]
+    columns = min(4, len(of_surface))
+    size = min(300, (_WIDTH - 60) // columns - 14)
+    wide, high = (alt.Scale(domain=list(ends), nice=False) for ends in walked.surface.shown)
+    minima = alt.Chart(pd.DataFrame(walked.surface.minima, columns=["x", "y"]))
+    contours = alt.Chart(walked.contours)
+    panels = []
+    for number, one in enumerate(of_surface):
+        y = alt.Y("y:Q", scale=high, title="y" if number % columns == 0 else None)
+        place = {
+            "x": alt.X("x:Q", scale=wide, title="x").axis(tickCount=5, grid=False),
+            "y": y.axis(tickCount=5, grid=False),
+        }
+        rows = walked.paths[walked.paths["arm"] == one.arm]
+        by_run = rows.groupby("block")
+        dots = alt.Chart(by_run.head(1)), alt.Chart(by_run.tail(1))
+        layers = alt.layer(
+            contours.mark_line(strokeWidth=0.8, color="#b4bac1", clip=True).encode(
+                **place, detail="line:N", order="order:Q"
+            ),
+            alt.Chart(rows)
+            .mark_line(strokeWidth=1.1, opacity=0.75, color=COLOURS[0], clip=True)
+            .encode(**place, detail="block:N", order="order:Q"),
+            dots[0]
+            .mark_point(size=26, strokeWidth=1.2, color=COLOURS[0], clip=True)
+            .encode(**place),
+            minima.mark_point(
+                shape="cross", filled=True, size=70, opacity=1, color=_INK, clip=True
+            ).encode(**place),
+            dots[1]
+            .mark_point(filled=True, size=30, opacity=1, color=COLOURS[1], clip=True)
+            .encode(**place),
+        )
+        title = alt.Title(wording.clean(one.others), fontSize=12, anchor="middle")
+        panels.append(layers.properties(width=size, height=size, title=title))
+    drawn = walked.paths["block"].nunique()
+    return _finished(
+        alt.concat(*panels, columns=columns, spacing=14),
+        f"Paths on {surface}",
+        f"The first {drawn} starts, the same for all arms",
+    )
+
+
+def _curves(
+    analysis: Analysis, metrics: Sequence[str], title: str, by: str = "epoch"
+) -> Chart | None:
     means = frames.curve_means(analysis, metrics)
     if means.empty:
         return None
@@ -69,12 +128,14 @@ def _curves(analysis: Analysis, metrics: Sequence[str], title: str) -> Chart | N
         drawn.rows["low"] = drawn.rows["low"].clip(lower=lowest / 2)
     scale = alt.Scale(type="log") if logarithmic else alt.Scale(zero=False)
     colour, dash, shape = _look(drawn.series, drawn.legend)
-    epochs = alt.X("epoch:Q", title="epoch", scale=alt.Scale(zero=False, nice=False, padding=7))
+    epochs = alt.X("epoch:Q", title=by, scale=alt.Scale(zero=False, nice=False, padding=7))
     base = alt.Chart().encode(
         x=epochs.axis(tickMinStep=1, format="d", tickCount=5),
         color=colour,
     )
-    y = alt.Y("mean:Q", title=title, scale=scale).axis(tickCount=4 if logarithmic else 5)
+    apart = by == "step"  # surfaces have nothing in common but their minimum at zero
+    y = alt.Y("mean:Q", title=None if apart else title, scale=scale)
+    y = y.axis(tickCount=4 if logarithmic else 5)
     layers: list[alt.Chart] = [
         base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q"),
         base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=dash),
@@ -95,7 +156,9 @@ def _curves(analysis: Analysis, metrics: Sequence[str], title: str) -> Chart | N
             spacing={"row": 16, "column": 14},
         )
     )
-    heading = f"{wording.capitalised(title)} by epoch"
+    if apart:
+        chart = chart.resolve_scale(y="independent").resolve_axis(y="independent")
+    heading = f"{wording.capitalised(title)} by {by}"
     return _finished(chart, heading, f"Mean and 95 % band, {_seeds(means['n'])}")
 
 

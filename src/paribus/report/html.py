@@ -18,8 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from paribus.errors import StoreError
-from paribus.findings import Analysis
-from paribus.report import captions, charts, frames, wording
+from paribus.findings import Analysis, Ends
+from paribus.models.surfaces import NEAR, SURFACES, Surface
+from paribus.report import captions, charts, frames, paths, wording
 from paribus.report.style import VERDICTS
 
 _ALWAYS_EXPLAINED = ("better", "worse", "equivalent", "inconclusive")
@@ -40,6 +41,13 @@ class _Architecture:
     arms: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Walked:
+    surface: Surface
+    ends: list[Ends]
+    figure: _Figure | None
+
+
 def render(analysis: Analysis) -> str:
     """Return the whole page; every string of the analysis is escaped."""
     elsewhere = analysis.tuning.alternatives if analysis.tuning else ()
@@ -54,6 +62,8 @@ def render(analysis: Analysis) -> str:
         architectures=_architectures(analysis),
         conditions=any(contrast.condition for contrast in analysis.contrasts),
         figures=_figures(analysis),
+        walked=_walked(analysis),
+        near=NEAR,
         sensitivities=_sensitivities(analysis),
         styles=VERDICTS,
         explained=explained,
@@ -124,6 +134,7 @@ def _figures(analysis: Analysis) -> list[_Figure]:
         ),
         ("seeds", charts.seeds, captions.seeds_caption, captions.seeds_alt),
         ("metric", charts.metric_curves, *_about_curves(metrics)),
+        ("value", charts.value_by_step, *_about_curves(("excess",))),
         ("loss", charts.loss_curves, *_about_curves(losses)),
         ("times", charts.epoch_times, *_about_curves(frames.timed_metrics(analysis, "s"))),
         ("memory", charts.memory, *_about_curves(frames.timed_metrics(analysis, "MB"))),
@@ -134,6 +145,22 @@ def _figures(analysis: Analysis) -> list[_Figure]:
         for name, draw, caption, alt in drawn
         if (chart := draw(analysis)) is not None
     ]
+
+
+def _walked(analysis: Analysis) -> list[_Walked]:
+    """Where the runs on each surface end, with a figure of their paths."""
+    found = []
+    for name, ends in paths.surfaces(analysis).items():
+        chart, figure = charts.walks(analysis, name), None
+        if chart is not None:
+            figure = _Figure(
+                f"figure-{name}",
+                Markup(charts.to_svg(chart)),
+                captions.walks_caption(),
+                captions.walks_alt(name, ends),
+            )
+        found.append(_Walked(SURFACES[name], ends, figure))
+    return found
 
 
 def _sensitivities(analysis: Analysis) -> list[_Figure]:

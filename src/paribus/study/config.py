@@ -105,13 +105,22 @@ class ConvBlock(Section):
     pool: Whole = Field(2, ge=1, description="1 for no pooling")
 
 
-class ModelConfig(Section):
-    """The network, described without any framework; or one of the user's own (kind module)."""
+SurfaceName = Literal["saddle", "double-well", "himmelblau", "rosenbrock", "beale", "rastrigin"]
 
-    kind: Literal["mlp", "cnn", "resnet18", "linear", "logistic", "module"] = Field(
+
+class ModelConfig(Section):
+    """The network, described without any framework; or one of the user's own (kind module).
+
+    Or no network at all: a point on a test surface (kind surface), an epoch being one step.
+    """
+
+    kind: Literal["mlp", "cnn", "resnet18", "linear", "logistic", "module", "surface"] = Field(
         "mlp",
         description="logistic, of a numeric target: a logistic curve between its smallest and its "
         "largest training value, fitted by squared error",
+    )
+    surface: SurfaceName | None = Field(
+        None, description="of kind surface: a function of two numbers, which are what is trained"
     )
     factory: Factory | None = Field(
         None, description="of kind module: package.module:name of what makes a torch.nn.Module"

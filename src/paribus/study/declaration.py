@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from paribus.models.surfaces import SURFACES
 from paribus.study.config import Config
 from paribus.study.confounds import find
 from paribus.study.design import Arm, Design, inapplicable
@@ -117,7 +118,10 @@ def _contrast(arm: int, baseline: int, varies: str, condition: str) -> dict[str,
 def _arm(design: Design, arm: Arm) -> dict[str, Any]:
     model = arm.config.model
     words = [arm.network.summary()]
-    if model.kind != "module" and (arm.network.summary().count("-") > 1 or model.kind == "cnn"):
+    if model.surface:
+        about = SURFACES[model.surface]
+        words = [f"{about.name}: {about.formula}; {about.source}"]
+    elif model.kind != "module" and (arm.network.summary().count("-") > 1 or model.kind == "cnn"):
         words.append(model.activation if model.activation != "none" else "no activation")
         if model.batch_norm != "none":
             words.append(f"batch norm {model.batch_norm} the activation")
@@ -168,6 +172,12 @@ def _controls(design: Design) -> dict[str, str]:
 
 def _data(design: Design) -> dict[str, str]:
     dataset, spec = design.dataset, design.spec
+    if design.outcome.lane == "surface":
+        return {
+            "data set": dataset.name,
+            "starts": "one per seed, uniform in a box of each surface, at the same place of all",
+            "checksum": dataset.checksum,
+        }
     train, validation, test = (
         " or ".join(f"{rows:,}" for rows in sorted(set(part)))
         for part in zip(*_sizes(design), strict=True)

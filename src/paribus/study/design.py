@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from paribus.data import Dataset
+from paribus.data import PLANE, Dataset
 from paribus.errors import InputError, SpecError
 from paribus.models.build import AnyNetwork, hidden_units, network
 from paribus.models.own import OwnNetwork
@@ -21,13 +21,34 @@ from paribus.study.config import Config, DataConfig, ModelConfig
 from paribus.study.engine import DEFAULTS, EngineId
 from paribus.study.factors import Factor
 from paribus.study.outcomes import OUTCOMES, Outcome
-from paribus.study.problems import show
+from paribus.study.problems import known_paths, show
 from paribus.study.rows import Sizes, class_codes, split_sizes, unfit_subsample
 from paribus.study.source import put
 from paribus.study.spec import Spec
 
 _DESCRIBING = ("hidden", "width", "depth", "conv", "activation", "batch_norm", "dropout", "init")
 """Settings of the networks that Paribus builds."""
+
+_ON_SURFACES = {
+    "data.source",
+    "model.kind",
+    "model.surface",
+    "train.epochs",
+    "train.optimizer",
+    "train.learning_rate",
+    "train.momentum",
+    "train.nesterov",
+    "train.weight_decay",
+    "train.beta1",
+    "train.beta2",
+    "train.smoothing",
+    "train.epsilon",
+    "train.engine",
+    "train.device",
+}
+"""Settings that do something where there is a surface in the place of a network."""
+
+_MOST_STEPS = 10_000  # on a surface, where every one is kept
 
 FEWEST_TIMED_EPOCHS = 4
 
@@ -196,7 +217,7 @@ def design(
         except InputError as error:
             unavailable.append(f"{prefix}{error}")
             continue
-        found = [*_misplaced(written.model), *_conflicts(config, dataset, own, outcome)]
+        found = [*_misplaced(written), *_conflicts(config, dataset, own, outcome)]
         try:
             net = network(config.model, _shape(config, dataset), dataset.outputs)
         except ValueError as error:
@@ -318,6 +339,9 @@ def inapplicable(config: Config) -> list[str]:
         paths.append("train.smoothing")
     if optimizer == "sgd":
         paths.append("train.epsilon")
+    if model.kind == "surface":
+        return paths + [path for path in known_paths(Config) if path not in _ON_SURFACES]
+    paths.append("model.surface")
     if model.kind == "module":
         paths += [f"model.{name}" for name in _DESCRIBING]
     else:
@@ -341,8 +365,19 @@ def _shape(config: Config, dataset: Dataset) -> tuple[int, ...]:
     return dataset.shape if columns is None else (min(columns, *dataset.shape),)
 
 
-def _misplaced(model: ModelConfig) -> Iterator[str]:
+def _misplaced(config: Config) -> Iterator[str]:
     """Say what is set for a network of the other sort, or in two ways."""
+    model = config.model
+    if (model.kind == "surface") != (config.data.source == PLANE):
+        yield (
+            f"model.kind surface and data {PLANE} need each other (got {model.kind} and "
+            f"{config.data.source})"
+        )
+    if model.kind == "surface":
+        yield from _off_surface(config)
+        return
+    if model.surface is not None:
+        yield f"model.surface needs model.kind surface (got {model.kind})"
     if model.width is not None and model.hidden is not None:
         yield "model.hidden and model.width say the same in two ways: leave one out"
     if model.depth is not None and model.width is None:
@@ -358,6 +393,21 @@ def _misplaced(model: ModelConfig) -> Iterator[str]:
             )
 
 
+def _off_surface(config: Config) -> Iterator[str]:
+    """Say what is set that does nothing on a surface, which has no rows and no layers."""
+    default = Config()
+    for path in known_paths(Config):
+        section, _, name = path.partition(".")
+        value = getattr(getattr(config, section), name)
+        if path not in _ON_SURFACES and value != getattr(getattr(default, section), name):
+            yield f"{path} does nothing on a surface (got {show(value)}): leave it out"
+    if config.train.epochs > _MOST_STEPS:
+        yield (
+            f"train.epochs, the steps on a surface, must be at most {_MOST_STEPS:,}, because every "
+            f"one is kept (got {config.train.epochs:,})"
+        )
+
+
 def _conflicts(
     config: Config, dataset: Dataset, engine: EngineId, outcome: Outcome
 ) -> Iterator[str]:
@@ -368,7 +418,8 @@ def _conflicts(
         yield f"data.columns must be at most {dataset.shape[0]} for {dataset.name} (got {columns})"
     if train.precision == "tf32" and engine.device != "cuda":
         yield f"train.precision tf32 needs a CUDA device (got {engine.device}): use fp32 or bf16"
-    if dataset.task == "regression" and train.loss != "mse":
+    surface = config.model.kind == "surface"
+    if dataset.task == "regression" and train.loss != "mse" and not surface:
         yield f"train.loss must be mse for the numeric target of {dataset.name} (got {train.loss})"
     if dataset.task == "regression" and config.data.class_weights != "none":
         yield f"data.class_weights needs classes, and the target of {dataset.name} is numeric"
@@ -385,6 +436,9 @@ def _conflicts(
 def _beyond(config: Config, engine: EngineId, outcome: Outcome) -> Iterator[str]:
     """Say what an engine cannot do of what an arm asks for."""
     train, name = config.train, engine.name
+    if config.model.kind == "surface" and name != "stacked":
+        yield f"model.kind surface needs train.engine stacked (got {name})"
+        return
     if name == "stacked":
         if outcome.lane == "clock":
             yield f"{outcome.name} is of one run alone: train.engine must not be stacked"
@@ -423,6 +477,8 @@ def _batch_norm_conflicts(config: Config, net: AnyNetwork, part: str, rows: int)
 
 
 def _default_outcome(spec: Spec, dataset: Dataset) -> str:
+    if dataset.name == PLANE:
+        return "excess"
     part = "validation" if spec.data.split == "cross-validation" else "test"
     return f"{part}_accuracy" if dataset.task == "classification" else f"{part}_rmse"
 
@@ -447,7 +503,9 @@ def _idle(path: str, config: Config) -> bool:
 
 def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterator[str]:
     usual = _default_outcome(spec, dataset)
-    if outcome.task not in (None, dataset.task):
+    if (outcome.lane == "surface") != (spec.data.source == PLANE):
+        yield f"outcome {outcome.name} does not fit data {dataset.name}: use {usual}"
+    elif outcome.task not in (None, dataset.task):
         yield (
             f"outcome {outcome.name} does not fit the {dataset.task} of {dataset.name}: "
             f"use {usual} or {usual.partition('_')[0]}_loss"

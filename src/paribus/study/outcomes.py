@@ -26,11 +26,11 @@ class Outcome:
     difference_unit: str = ""
     task: Literal["classification", "regression"] | None = None  # that has it; None: both
     ratio: bool = False  # compared as ratios: differences are of natural logarithms
-    lane: Literal["quality", "clock"] = "quality"
+    lane: Literal["quality", "clock", "surface"] = "quality"
 
     @property
     def part(self) -> str:
-        """The rows it is measured on: test, validation or train; empty for those of the clock."""
+        """The rows it is measured on: test, validation or train; empty in other lanes."""
         return self.name.partition("_")[0] if self.lane == "quality" else ""
 
     def comparable(self, value: float) -> float:
@@ -141,9 +141,30 @@ _CLOCK = (
     _clock("energy", "energy", "J"),
 )
 
+_SURFACE = (
+    Outcome("excess", "value above the minimum", False, lane="surface"),
+    Outcome(
+        "steps_to_minimum",
+        "steps to a global minimum",
+        False,
+        decimals=1,
+        unit="steps",
+        difference_unit="steps",
+        lane="surface",
+    ),
+)
+"""Of walks on a surface: the value at the end above that of the global minimum, and the first step
+within 0.25 of one, which is the number of all steps where there is none."""
+
 OUTCOMES: dict[str, Outcome] = {
     outcome.name: outcome
-    for outcome in (*_tested("test"), *_tested("validation"), *_trained("train"), *_CLOCK)
+    for outcome in (
+        *_tested("test"),
+        *_tested("validation"),
+        *_trained("train"),
+        *_CLOCK,
+        *_SURFACE,
+    )
 }
 
 BY_EPOCH: dict[str, Outcome] = {

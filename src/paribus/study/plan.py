@@ -214,6 +214,8 @@ def _alone(task: Task, design: Design) -> str:
 
 def _label(task: Task) -> str:
     train = task.config.train
+    if task.config.model.kind == "surface":
+        return f"{task.network.summary()}, {train.epochs} steps"
     norm = task.config.model.batch_norm
     parts = [task.network.summary(), f"batch {train.batch_size}", f"{train.epochs} epochs"]
     if norm != "none":

@@ -10,6 +10,8 @@ from paribus.data import Dataset
 from paribus.engines.base import EpochDone, Record, Task
 from paribus.engines.laps import Laps
 from paribus.engines.stacked.stack import Stack
+from paribus.engines.stacked.walk import Walks
+from paribus.models.surfaces import SurfaceModel
 
 
 class StackedEngine:
@@ -30,6 +32,9 @@ class StackedEngine:
         A stack that does not fit into memory is halved, as often as it takes: the runs come out
         the same.
         """
+        if isinstance(tasks[0].network, SurfaceModel):
+            yield from Walks(tasks, self.device).train(epoch_done)
+            return
         left = {task.key: task for task in tasks}
         if self.device.type == "cuda":  # full fp32, as on a CPU, unless the study asks for less
             tf32 = tasks[0].config.train.precision == "tf32"

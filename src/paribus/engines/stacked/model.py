@@ -52,6 +52,7 @@ def model(tasks: Sequence[Task], batches: Batches, device: torch.device) -> Mode
                 raise ValueError(f"{network.summary()} is trained one by one (got {len(tasks)})")
             return PlainModel(tasks[0], network, dtype, device)
         return FunctionalModel(tasks, batches, network, dtype, device)
+    assert isinstance(network, Network)  # a surface has no stack: see `walk`
     return LayeredModel(tasks, batches, network, dtype, device)
 
 
