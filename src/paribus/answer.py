@@ -187,7 +187,9 @@ def notes(
             f"over {len(contrasts)} contrast{'s' if len(contrasts) != 1 else ''}"
         )
     scope = f"It holds for this one {part} set of {rows:,} rows."
-    if not part:
+    if outcome.of_gradients:
+        scope = "It holds for this one training set."
+    elif not part:
         scope = "It holds for this machine."
         if outcome.lane == "surface":
             scope = "It holds for starts like these, on these surfaces at these learning rates."

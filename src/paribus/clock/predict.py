@@ -11,7 +11,7 @@ from paribus.engines.base import Task
 from paribus.study.config import TrainConfig
 from paribus.study.design import Design
 from paribus.study.engine import EngineId
-from paribus.study.rows import Sizes
+from paribus.study.rows import Sizes, epochs_of_work
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def stack_seconds(model: CostModel, stack: list[Task], sizes: Sizes, timed: bool
     """Return how long a stack trains and is tested: after each epoch, or once where it is timed."""
     first, members = stack[0], len(stack)
     train = first.config.train
-    training = epoch_seconds(model, first.network, sizes.train, train, members) * train.epochs
+    of_epoch = epoch_seconds(model, first.network, sizes.train, train, members)
+    training = of_epoch * epochs_of_work(train, sizes.train)
     testing = sum(
         evaluation_seconds(model, first.network, rows, members)
         for rows in (sizes.test, sizes.validation)

@@ -168,7 +168,7 @@ def metrics_like(analysis: Analysis, name: str) -> tuple[str, ...]:
     """Return the recorded metrics of the same kind as `name`: train_loss, test_loss."""
     kind = name.partition("_")[2]
     recorded = set(analysis.curves["metric"].unique())
-    family = [f"{part}_{kind}" for part in _PARTS] if name in OUTCOMES else [name]
+    family = [f"{part}_{kind}" for part in _PARTS] if outcome_of(analysis, name).part else [name]
     return tuple(metric for metric in family if metric in recorded)
 
 

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from paribus.errors import StoreError
 from paribus.findings import Analysis, Ends
 from paribus.models.surfaces import NEAR, SURFACES, Surface
-from paribus.report import captions, charts, frames, paths, wording
+from paribus.report import captions, charts, frames, layer_charts, paths, wording
 from paribus.report.style import VERDICTS
 
 _ALWAYS_EXPLAINED = ("better", "worse", "equivalent", "inconclusive")
@@ -136,6 +136,8 @@ def _figures(analysis: Analysis) -> list[_Figure]:
         ("metric", charts.metric_curves, *_about_curves(metrics)),
         ("value", charts.value_by_step, *_about_curves(("excess",))),
         ("loss", charts.loss_curves, *_about_curves(losses)),
+        ("gradients", layer_charts.gradient_norms, *_about_layers(layer_charts.NORM)),
+        ("inactive", layer_charts.inactive_units, *_about_layers(layer_charts.INACTIVE)),
         ("times", charts.epoch_times, *_about_curves(frames.timed_metrics(analysis, "s"))),
         ("memory", charts.memory, *_about_curves(frames.timed_metrics(analysis, "MB"))),
     )
@@ -183,6 +185,10 @@ def _about_curves(metrics: Sequence[str]) -> tuple[Any, Any]:
         lambda analysis: captions.curves_caption(analysis, metrics),
         lambda analysis: captions.curves_alt(analysis, metrics),
     )
+
+
+def _about_layers(prefix: str) -> tuple[Any, Any]:
+    return layer_charts.caption, lambda analysis: layer_charts.alternative(analysis, prefix)
 
 
 def _architectures(analysis: Analysis) -> list[_Architecture]:

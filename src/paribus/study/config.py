@@ -154,9 +154,17 @@ class TrainConfig(Section):
     """How the network is trained."""
 
     epochs: Whole = Field(5, ge=1, le=1_000_000)
+    steps: Whole | None = Field(
+        None, ge=1, description="stop after so many optimizer steps, in place of epochs"
+    )
     batch_size: Whole = Field(32, ge=1)
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = "adam"
     learning_rate: Number = Field(0.001, gt=0)
+    rate_scaling: Literal["none", "linear"] = Field(
+        "none",
+        description="linear: learning_rate is for batches of 32, and is multiplied by "
+        "batch_size / 32 (Goyal et al., 2017)",
+    )
     momentum: Number = Field(0.0, ge=0, lt=1, description="of sgd and rmsprop")
     nesterov: Switch = Field(False, description="of sgd with momentum")
     weight_decay: Number = Field(0.0, ge=0)
@@ -190,6 +198,11 @@ class TrainConfig(Section):
         ge=0,
         description="record loss and accuracy every so many steps of each epoch, of the batch and "
         "in the mean",
+    )
+    measure_gradients: Switch = Field(
+        False,
+        description="record gradient norms and inactive units by layer, and the gradients' noise, "
+        "after every epoch",
     )
 
 

@@ -17,7 +17,7 @@ from paribus.study.design import Arm, Design, inapplicable
 from paribus.study.engine import DEFAULTS
 from paribus.study.factors import Factor
 from paribus.study.problems import show
-from paribus.study.rows import Sizes
+from paribus.study.rows import Sizes, optimizer_steps
 from paribus.study.spec import ConfoundName
 
 _NEAR = 0.05
@@ -38,6 +38,17 @@ _OF_THE_OPTIMIZER = (
     "train.epsilon",
 )
 """What belongs to an optimizer and has another meaning, or none, in another one."""
+
+_RESOLVED = {
+    "model.width": "model.hidden",
+    "model.depth": "model.hidden",
+    "train.rate_scaling": "train.learning_rate",
+    "train.steps": "train.epochs",
+}
+"""Settings that are resolved into others, in which arms then differ."""
+
+_BUDGET = ("train.epochs", "train.steps")
+"""Two ways to say how long is trained."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,8 @@ _Found = Iterator[tuple[str, str, str]]  # what, why, mend: once or not at all
 def _several_settings(design: Design) -> _Found:
     """Levels that differ in more than one setting.
 
-    Epochs that make up for another batch size, so that steps are equal, are no second difference.
+    Epochs or steps that make up for another batch size, so that steps are equal, are no second
+    difference.
     """
     steps = _steps(design)
     told = []
@@ -79,7 +91,7 @@ def _several_settings(design: Design) -> _Found:
         for a, b in _pairs(design, factor):
             differing = _differing(factor, a, b)
             if "train.batch_size" in differing and not _apart(steps(a), steps(b)):
-                differing = [path for path in differing if path != "train.epochs"]
+                differing = [path for path in differing if path not in _BUDGET]
             if len(differing) > max(1, len(most)):
                 most, pair = differing, (a, b)
         if most:
@@ -99,16 +111,16 @@ def _several_settings(design: Design) -> _Found:
 
 
 def _unequal_steps(design: Design) -> _Found:
-    """Optimizer steps that differ, unless the epochs alone are what a factor asks about.
+    """Optimizer steps that differ, unless their number alone is what a factor asks about.
 
     A factor of batch sizes is warned of: at equal epochs a larger batch takes fewer steps.
     """
-    told = _unequal(design, _steps(design), lambda differing: differing == ["train.epochs"])
+    told = _unequal(design, _steps(design), lambda found: len(found) == 1 and found[0] in _BUDGET)
     if told:
         yield (
             f"The arms take unequal numbers of optimizer steps: {told}.",
             "An arm that takes more steps is trained for longer, whatever else it differs in.",
-            "Set train.epochs beside train.batch_size in each level, so that their ratio is equal.",
+            "Set train.steps, or train.epochs beside train.batch_size in an equal ratio.",
         )
 
 
@@ -292,11 +304,13 @@ def _differing(factor: Factor, a: Arm, b: Arm) -> list[str]:
     """Return the settings in which the levels of two arms differ, as far as both have them.
 
     Another optimizer counts once, with all that belongs to it (SGD with momentum is another one
-    than SGD without), and so does another factory with its arguments.
+    than SGD without), and so do another factory with its arguments, and steps with the epochs that
+    they take.
     """
     nowhere = {*inapplicable(a.config), *inapplicable(b.config)}
     levels = [factor.level(arm.levels[factor.key]) for arm in (a, b)]
     paths = dict.fromkeys(path for level in levels if level for path in level.settings)
+    paths |= dict.fromkeys(_RESOLVED[path] for path in list(paths) if path in _RESOLVED)
     if "train.engine" in paths:  # with which the defaults of a framework may come
         paths |= dict.fromkeys(path for own in DEFAULTS.values() for path in own)
     found = [
@@ -308,6 +322,8 @@ def _differing(factor: Factor, a: Arm, b: Arm) -> list[str]:
     if _update_rule(a.config) != _update_rule(b.config):
         own = [path for path in _OF_THE_OPTIMIZER if path in found]
         found = [path for path in found if path not in own[1:]]
+    if "train.steps" in found:
+        found = [path for path in found if path != "train.epochs"]
     if "model.factory" in found:
         found = [path for path in found if not path.startswith("model.arguments")]
     return found
@@ -332,8 +348,7 @@ def _steps(design: Design) -> Callable[[Arm], int]:
     """Return what counts the optimizer steps of an arm."""
 
     def count(arm: Arm) -> int:
-        rows = _rows(design, arm).train
-        return arm.config.train.epochs * -(-rows // arm.config.train.batch_size)
+        return optimizer_steps(arm.config.train, _rows(design, arm).train)
 
     return count
 

@@ -166,7 +166,8 @@ def _controls(design: Design) -> dict[str, str]:
         if all(other[path] == value for other in all_settings) and value is not None
     }
     nowhere = set.intersection(*(set(inapplicable(arm.config)) for arm in design.arms))
-    nowhere |= {"data.source", *(design.spec.tune.parameters if design.spec.tune else ())}
+    nowhere |= {"data.source", "train.rate_scaling"}  # the latter is in the learning rate
+    nowhere |= set(design.spec.tune.parameters if design.spec.tune else ())
     return {path: show(value) for path, value in shared.items() if path not in nowhere}
 
 

@@ -22,7 +22,14 @@ from paribus.study.engine import DEFAULTS, EngineId
 from paribus.study.factors import Factor
 from paribus.study.outcomes import OUTCOMES, Outcome
 from paribus.study.problems import known_paths, show
-from paribus.study.rows import Sizes, class_codes, split_sizes, unfit_subsample
+from paribus.study.rows import (
+    PROBE_BATCH,
+    Sizes,
+    class_codes,
+    split_sizes,
+    steps_of_epoch,
+    unfit_subsample,
+)
 from paribus.study.source import put
 from paribus.study.spec import Spec
 
@@ -51,6 +58,9 @@ _ON_SURFACES = {
 _MOST_STEPS = 10_000  # on a surface, where every one is kept
 
 FEWEST_TIMED_EPOCHS = 4
+
+_SCALED_FROM = 32
+"""The batch size that a learning rate is for where it is scaled by batch sizes."""
 
 
 FindEngine = Callable[[str, str], EngineId]
@@ -186,6 +196,7 @@ def design(
     arms: list[Arm] = []
     unavailable: list[str] = []
     outcome = OUTCOMES[spec.outcome or _default_outcome(spec, dataset)]
+    judged_by = [outcome, *(OUTCOMES[name] for name in spec.also)]
     sizes: dict[Hashable, tuple[Sizes, ...]] = {}
     for index, levels in enumerate(_combinations(spec.arms_differ_in)):
         name = _arm_name(spec.arms_differ_in, levels)
@@ -206,11 +217,14 @@ def design(
         if not fitting:
             values["data"]["subsample"] = None
         written = Config.model_validate(values)
-        config = _resolved(written, dataset, outcome)
-        thinning = _thinning(config.data)
+        data = _thinned_once(written.data, dataset)
+        thinning = _thinning(data)
         if thinning not in sizes:
-            every_row = config.data.model_copy(update={"rows": None})
+            every_row = data.model_copy(update={"rows": None})
             sizes[thinning] = split_sizes(dataset, every_row, spec.seed, spec.blocks)
+        learned = {min(one.train, data.rows or one.train) for one in sizes[thinning]}
+        written = written.model_copy(update={"data": data})
+        config = _resolved(written, dataset, outcome, judged_by, learned)
         prefix = f"arm {name}: " if spec.arms_differ_in else ""
         try:
             own = _engine(config, engine, outcome, find)
@@ -218,6 +232,7 @@ def design(
             unavailable.append(f"{prefix}{error}")
             continue
         found = [*_misplaced(written), *_conflicts(config, dataset, own, outcome)]
+        found += _row_conflicts(config, learned)
         try:
             net = network(config.model, _shape(config, dataset), dataset.outputs)
         except ValueError as error:
@@ -302,15 +317,29 @@ def _arm_name(factors: tuple[Factor, ...], levels: Mapping[str, str]) -> str:
     return " · ".join(factor.phrase(levels[factor.key]) for factor in factors) or "the model"
 
 
-def _resolved(config: Config, dataset: Dataset, outcome: Outcome) -> Config:
-    """Fill in the defaults that depend on the data and the model."""
+def _resolved(
+    config: Config, dataset: Dataset, outcome: Outcome, judged_by: Sequence[Outcome], rows: set[int]
+) -> Config:
+    """Fill in the defaults that depend on the data, the model and what is judged.
+
+    `rows` are the numbers of training rows of the splits.
+    """
     scaling = config.data.scaling or ("unit" if dataset.kind == "image" else "standard")
     regression = dataset.task == "regression" or config.model.kind == "linear"
     loss = config.train.loss or ("mse" if regression else "cross-entropy")
     values = config.model_dump()
     values["data"]["scaling"], values["train"]["loss"] = scaling, loss
     values["model"] |= {"hidden": hidden_units(config.model), "width": None, "depth": None}
-    values["data"]["subsample"] = _named_once(config.data.subsample, dataset)
+    train = config.train
+    if train.rate_scaling == "linear":
+        rate = train.learning_rate * train.batch_size / _SCALED_FROM
+        values["train"] |= {"learning_rate": rate, "rate_scaling": "none"}
+    if train.steps is not None:
+        epochs = -(-train.steps // steps_of_epoch(train, min(rows)))
+        whole = {epochs * steps_of_epoch(train, n) for n in rows} == {train.steps}
+        values["train"] |= {"epochs": epochs, "steps": None if whole else train.steps}
+    if any(one.of_gradients for one in judged_by):
+        values["train"]["measure_gradients"] = True
     defaults = Config().model_dump()
     idle = inapplicable(config) + ([] if outcome.lane == "clock" else ["train.threads"])
     for path in idle:  # what does nothing must not make another run of it
@@ -319,11 +348,13 @@ def _resolved(config: Config, dataset: Dataset, outcome: Outcome) -> Config:
     return Config.model_validate(values)
 
 
-def _named_once(subsample: Mapping[str, float] | None, dataset: Dataset) -> dict[str, float] | None:
-    """Return the classes that lose rows by their names, or None: one way to say the same thing."""
+def _thinned_once(data: DataConfig, dataset: Dataset) -> DataConfig:
+    """Return the data with the classes that lose rows by their names: one way to say the same."""
     codes = class_codes(dataset)
-    shares = {codes[name]: share for name, share in (subsample or {}).items() if share < 1}
-    return {dataset.classes[code]: shares[code] for code in sorted(shares)} or None
+    shares = {codes[name]: share for name, share in (data.subsample or {}).items() if share < 1}
+    named = {dataset.classes[code]: shares[code] for code in sorted(shares)} or None
+    test_too = data.subsample_test and named is not None
+    return data.model_copy(update={"subsample": named, "subsample_test": test_too})
 
 
 def inapplicable(config: Config) -> list[str]:
@@ -444,9 +475,13 @@ def _beyond(config: Config, engine: EngineId, outcome: Outcome) -> Iterator[str]
             yield f"{outcome.name} is of one run alone: train.engine must not be stacked"
         if config.model.kind == "resnet18":
             yield "model.kind resnet18 is not stacked: leave out train.engine, or use torch"
+        if config.model.kind == "module" and train.measure_gradients:
+            yield "train.measure_gradients is not for a network of your own"
         return
     for asked, what in (
         (train.log_every, "train.log_every"),
+        (train.steps, "train.steps"),
+        (train.measure_gradients, "train.measure_gradients"),
         (config.evaluate.mode == "training", "evaluate.mode training"),
         (config.data.class_weights != "none", "data.class_weights"),
         (outcome.name == "train_accuracy", "outcome train_accuracy"),
@@ -464,6 +499,21 @@ def _beyond(config: Config, engine: EngineId, outcome: Outcome) -> Iterator[str]
         yield f"train.engine jax is for train.precision fp32 (got {train.precision})"
     if name in ("tensorflow", "jax") and config.model.kind == "module":
         yield f"a network of your own needs train.engine stacked or torch (got {name})"
+
+
+def _row_conflicts(config: Config, rows: set[int]) -> Iterator[str]:
+    """Say what does not fit the numbers of training rows."""
+    train = config.train
+    if train.steps and len({-(-train.steps // steps_of_epoch(train, n)) for n in rows}) > 1:
+        yield (
+            f"train.steps {train.steps} are unlike numbers of epochs for splits of "
+            f"{' and '.join(map(str, sorted(rows)))} training rows: use train.epochs"
+        )
+    if train.measure_gradients and min(rows) < 2 * PROBE_BATCH:
+        yield (
+            f"train.measure_gradients needs at least {2 * PROBE_BATCH} training rows "
+            f"(got {min(rows)})"
+        )
 
 
 def _batch_norm_conflicts(config: Config, net: AnyNetwork, part: str, rows: int) -> Iterator[str]:
@@ -532,7 +582,7 @@ def _outcome_conflicts(spec: Spec, outcome: Outcome, dataset: Dataset) -> Iterat
             )
     elif outcome.part == "validation" and not spec.data.validation:
         yield f"outcome {outcome.name} needs data.validation above 0"
-    elif outcome.part == "train" and spec.data.split != "fixed":
+    if (outcome.part == "train" or outcome.of_gradients) and spec.data.split != "fixed":
         yield (
             f"outcome {outcome.name} needs data.split fixed (got {spec.data.split}): splits share "
             f"most of their training rows, and no correction for that is known"

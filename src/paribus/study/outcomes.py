@@ -30,8 +30,14 @@ class Outcome:
 
     @property
     def part(self) -> str:
-        """The rows it is measured on: test, validation or train; empty in other lanes."""
-        return self.name.partition("_")[0] if self.lane == "quality" else ""
+        """The rows it is measured on: test, validation or train; empty for what has none."""
+        found = self.name.partition("_")[0]
+        return found if self.lane == "quality" and found in _PARTS else ""
+
+    @property
+    def of_gradients(self) -> bool:
+        """Whether it is of `train.measure_gradients`."""
+        return self.name in _GRADIENTS
 
     def comparable(self, value: float) -> float:
         """Return a stored value as it is subtracted from others; nan where a ratio has none."""
@@ -88,6 +94,7 @@ class Outcome:
         return f"{shown} {unit}".rstrip()
 
 
+_PARTS = ("test", "validation", "train")
 _LARGEST_LOG = 700.0  # of a float, nearly
 
 
@@ -156,6 +163,17 @@ _SURFACE = (
 """Of walks on a surface: the value at the end above that of the global minimum, and the first step
 within 0.25 of one, which is the number of all steps where there is none."""
 
+_GRADIENTS = {
+    outcome.name: outcome
+    for outcome in (
+        Outcome("gradient_ratio", "gradient of the first layer over the last", True, ratio=True),
+        Outcome("inactive_share", "share of inactive units", False, 100.0, 2, "%", "points"),
+        Outcome("gradient_noise", "gradient noise scale", False, unit="rows", ratio=True),
+    )
+}
+"""Of vanishing gradients, of saturated or dead units, and of the batch size up to which larger
+batches pay (McCandlish et al., 2018): of the last, neither more nor less is better by itself."""
+
 OUTCOMES: dict[str, Outcome] = {
     outcome.name: outcome
     for outcome in (
@@ -164,6 +182,7 @@ OUTCOMES: dict[str, Outcome] = {
         *_trained("train"),
         *_CLOCK,
         *_SURFACE,
+        *_GRADIENTS.values(),
     )
 }
 

@@ -17,7 +17,7 @@ from paribus.engines.base import Task, trained_once
 from paribus.errors import RunError
 from paribus.study.confounds import Confound, find
 from paribus.study.design import Design, Run
-from paribus.study.rows import Sizes
+from paribus.study.rows import Sizes, epochs_of_work, steps_of_epoch
 from paribus.study.seeds import generator
 from paribus.workers.cores import cache_bytes
 
@@ -193,11 +193,13 @@ def _signature(task: Task, sizes: Sizes) -> Hashable:
     train = task.config.train
     alike = (
         train.epochs,
+        train.steps,
         train.batch_size,
         train.loss,
         train.precision,
         train.shuffle,
         train.log_every,
+        train.measure_gradients,
     )
     data = task.config.data.model_dump_json()
     return task.engine, task.network, alike, data, sizes
@@ -217,7 +219,8 @@ def _label(task: Task) -> str:
     if task.config.model.kind == "surface":
         return f"{task.network.summary()}, {train.epochs} steps"
     norm = task.config.model.batch_norm
-    parts = [task.network.summary(), f"batch {train.batch_size}", f"{train.epochs} epochs"]
+    length = f"{train.steps} steps" if train.steps else f"{train.epochs} epochs"
+    parts = [task.network.summary(), f"batch {train.batch_size}", length]
     if norm != "none":
         parts.insert(1, f"batch norm {norm}")
     if task.network.dropout_shapes:
@@ -229,20 +232,22 @@ def _label(task: Task) -> str:
 
 def _bytes(task: Task, rows: int) -> float:
     """Return what one member holds: weights with their optimizer, activations of so many rows."""
-    return 4.0 * (task.network.parameters * _COPIES + task.network.activations() * rows)
+    copies = _COPIES + task.config.train.measure_gradients  # whose sum over the probe is kept
+    return 4.0 * (task.network.parameters * copies + task.network.activations() * rows)
 
 
 def _flops(task: Task, sizes: Sizes) -> float:
     """Return the operations of one run, training and tests."""
-    tested = sizes.test + sizes.validation
-    trained = task.network.training_flops() * sizes.train
-    return float(trained + task.network.flops() * tested) * task.config.train.epochs
+    train, tested = task.config.train, sizes.test + sizes.validation
+    trained = task.network.training_flops() * sizes.train * epochs_of_work(train, sizes.train)
+    return trained + task.network.flops() * tested * train.epochs
 
 
 def _seconds(part: list[Task], flops: float, sizes: Sizes) -> float:
     """Return about how long one worker trains a stack."""
     first = part[0]
-    steps = first.config.train.epochs * -(-sizes.train // first.config.train.batch_size)
+    train = first.config.train
+    steps = epochs_of_work(train, sizes.train) * steps_of_epoch(train, sizes.train)
     rate, bandwidth = machine_rates()
     products = flops * len(part) / (rate * _EFFICIENCY)
     moved = steps * len(part) * first.network.parameters * _BYTES_PER_WEIGHT_STEP / bandwidth

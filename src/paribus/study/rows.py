@@ -11,8 +11,13 @@ import numpy as np
 from paribus.data import Dataset, Split, folds, split
 from paribus.data.splits import thin
 from paribus.errors import nearest
-from paribus.study.config import DataConfig
+from paribus.study.config import DataConfig, TrainConfig
 from paribus.study.seeds import generator
+
+PROBE_ROWS = 2000
+"""Training rows, at most, that gradients are measured on."""
+
+PROBE_BATCH = 100
 
 _MOST_NAMED = 20  # classes that a message lists
 
@@ -96,6 +101,23 @@ def split_sizes(dataset: Dataset, data: DataConfig, seed: int, blocks: int) -> t
     splits = [split_rows(dataset, data, seed, block) for block in range(unlike)]
     sizes = [Sizes(len(s.train), len(s.validation), len(s.test)) for s in splits]
     return tuple(sizes[block % unlike] for block in range(blocks))
+
+
+def optimizer_steps(train: TrainConfig, rows: int) -> int:
+    """Return how many steps an optimizer takes in all, on so many training rows."""
+    return train.steps or train.epochs * steps_of_epoch(train, rows)
+
+
+def epochs_of_work(train: TrainConfig, rows: int) -> float:
+    """Return how many whole epochs of so many rows the training and the measuring are worth."""
+    trained = optimizer_steps(train, rows) / steps_of_epoch(train, rows)
+    probed = train.epochs * min(PROBE_ROWS, rows) / rows if train.measure_gradients else 0.0
+    return trained + probed
+
+
+def steps_of_epoch(train: TrainConfig, rows: int) -> int:
+    """Return how many batches an epoch of so many rows has, a short last one included."""
+    return -(-rows // train.batch_size)
 
 
 def class_codes(dataset: Dataset) -> dict[str, int]:

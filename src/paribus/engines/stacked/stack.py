@@ -15,6 +15,7 @@ from paribus.data import Dataset
 from paribus.engines.base import DIVERGED_ABOVE, EpochDone, Record, Status, Task, trained_once
 from paribus.engines.laps import Laps
 from paribus.engines.stacked.batches import Batches, DropoutMasks
+from paribus.engines.stacked.gradients import Probe
 from paribus.engines.stacked.graph import WARM_UP, GraphedStep, side_stream
 from paribus.engines.stacked.losses import mean_losses, sample_losses
 from paribus.engines.stacked.metrics import (
@@ -69,6 +70,8 @@ class Stack:
         for member, task in enumerate(tasks):
             alike[task.config.train].append(member)
         parameters = self.model.parameters
+        measured = self.config.train.measure_gradients
+        self.probe = Probe(tasks, self.batches, self.dropout, self.model) if measured else None
         self.test_rows = _TEST_ROWS
         if device.type == "cuda":  # whose kernels count the numbers of an array in 31 bits
             numbers = len(tasks) * tasks[0].network.activations()
@@ -131,8 +134,9 @@ class Stack:
             self.laps.lap("metrics")
             results = {mode: trained | self._tested(epoch, mode) for mode in self.modes}
             self.laps.lap("evaluation")
+            measured = self._measured()
             for mode, found in results.items():
-                for metric, values in found.items():
+                for metric, values in (measured | found).items():
                     curves[mode][metric].append(values)
             finite = self._finite_weights()
             for (member, mode), task in list(alive.items()):
@@ -159,6 +163,8 @@ class Stack:
         totals = Totals()
         self.log.start_epoch()
         for rows in self.batches.epoch(epoch):
+            if self.step == self.config.train.steps:
+                break
             batch = self._take_step(rows)
             totals.add(training_sums(batch, self.classify), rows.shape[1])
             if self.step == 0:
@@ -189,6 +195,14 @@ class Stack:
 
     def _masks(self, rows: Tensor) -> Mapping[int, Tensor]:
         return self.dropout.draw("dropout", self.step, rows.shape[1])
+
+    def _measured(self) -> dict[str, np.ndarray]:
+        """Return what the gradients are like, [member] each, where that is asked for."""
+        if self.probe is None:
+            return {}
+        found = self.probe.measure(self.gradients)
+        self.laps.lap("measuring")
+        return found
 
     def _tested(self, epoch: int, mode: str) -> dict[str, np.ndarray]:
         """Return the metrics of all parts that are tested in a mode, [member] each."""
@@ -223,7 +237,8 @@ class Stack:
     def _metrics(self, part: str, totals: Totals) -> dict[str, np.ndarray]:
         """Return the metrics of a part, [member] each; this waits for the device."""
         spread = np.zeros(len(self.tasks)) if self.classify else self.batches.spread(part)
-        return metrics_of(part, totals, self.batches.target_unit, spread)
+        share = totals.rows / self.batches.rows[part].shape[1]  # of an epoch that was cut short
+        return metrics_of(part, totals, self.batches.target_unit, spread * share)
 
     def _finite_weights(self) -> np.ndarray:
         """Return whether all weights of each member are finite.
