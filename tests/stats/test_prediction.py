@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from paribus.stats.prediction import prediction_interval
+from paribus.stats.prediction import as_far_off, prediction_interval
 
 
 def test_it_is_students_interval_widened_by_one_value() -> None:
@@ -44,3 +44,19 @@ def test_too_few_or_unfinished_values_have_none(values: list[float]) -> None:
 
 def test_a_zero_among_positive_values_is_no_error() -> None:
     assert prediction_interval(np.array([0.0, 1.0]), positive=True)[0] < 0
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_a_value_is_outside_the_interval_where_few_are_as_far_off(positive: bool) -> None:
+    x = np.random.default_rng(2).lognormal(0, 0.3, 10)
+    for bound in prediction_interval(x, positive=positive):
+        assert as_far_off(bound, x, positive=positive) == pytest.approx(0.05)
+    centre = float(np.exp(np.log(x).mean())) if positive else float(x.mean())
+    assert as_far_off(centre, x, positive=positive) == pytest.approx(1)
+
+
+def test_no_value_is_off_where_all_are_equal_but_another_one() -> None:
+    assert as_far_off(1.0, np.ones(5)) == 1
+    assert as_far_off(0.9, np.ones(5)) == 0
+    assert math.isnan(as_far_off(1.0, np.ones(1)))
+    assert as_far_off(0.0, np.array([0.1, 0.2]), positive=True) == 0

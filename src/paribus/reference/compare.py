@@ -12,7 +12,7 @@ import pandas as pd
 
 from paribus.findings import Analysis
 from paribus.reference.notebooks import Claim, Comparison, Figure, Notebook
-from paribus.stats.prediction import prediction_interval
+from paribus.stats.prediction import as_far_off, prediction_interval
 from paribus.stats.verdicts import Judged, judge
 
 Upheld = Literal["holds", "does not hold", "not decided"]
@@ -44,6 +44,7 @@ class Compared:
     most: float
     low: float  # 95 % prediction interval of one run
     high: float
+    as_far_off: float  # share of runs that are as far from the mean, or further
 
     @property
     def inside(self) -> bool | None:
@@ -119,13 +120,20 @@ def compare(figure: Figure, ran: Ran) -> Compared:
     """Return a figure beside the runs of its study; without runs where they did not get so far."""
     values = np.array(list(_values(figure, ran).values()), float)
     values = values[np.isfinite(values)]
-    nan = math.nan
     if not len(values):
-        return Compared(figure, 0, nan, nan, nan, nan, nan, nan)
-    low, high = prediction_interval(values, positive=figure.metric.endswith("loss"))
-    sd = float(values.std(ddof=1)) if len(values) > 1 else nan
-    least, most = float(values.min()), float(values.max())
-    return Compared(figure, len(values), float(values.mean()), sd, least, most, low, high)
+        return Compared(figure, 0, *[math.nan] * 7)
+    positive = figure.metric.endswith("loss")
+    sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    return Compared(
+        figure,
+        len(values),
+        float(values.mean()),
+        sd,
+        float(values.min()),
+        float(values.max()),
+        *prediction_interval(values, positive=positive),
+        as_far_off(figure.value, values, positive=positive),
+    )
 
 
 def _values(figure: Figure, ran: Ran) -> Mapping[int, float]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Console, JustifyMethod
 from rich.table import Table
@@ -14,6 +15,8 @@ from paribus.reference.compare import Compared, Effect, Judgement, Reproduction
 from paribus.reference.notebooks import Figure
 from paribus.report.record import plain
 from paribus.report.wording import NOTHING, capitalised, clean, listed, signed
+from paribus.stats.paired import holm
+from paribus.stats.verdicts import ALPHA
 from paribus.study.outcomes import Outcome
 
 
@@ -115,12 +118,24 @@ def _between(figure: Figure, low: float, high: float) -> str:
 
 
 def _outside(figures: Sequence[Compared]) -> Iterator[str]:
-    """Explain each figure that lies outside by how far it does."""
-    for one in figures:
-        if one.inside is False:
-            side = "above" if one.figure.value > one.mean else "below"
-            far = f"{abs(one.deviation):.1f} standard deviations " if one.sd > 0 else ""
-            yield f"{one.figure.what}: {far}{side} the mean of {one.n} runs."
+    """Explain each figure that lies outside by how often one run is as far off."""
+    tested = [one for one in figures if one.inside is not None]
+    adjusted = holm(np.array([one.as_far_off for one in tested]))
+    for one, p in zip(tested, adjusted, strict=True):
+        if one.inside:
+            continue
+        side = "above" if one.figure.value > one.mean else "below"
+        far = f"{abs(one.deviation):.1f} standard deviations " if one.sd > 0 else ""
+        often = f"one run in {1 / one.as_far_off:,.0f}" if one.as_far_off > 1e-6 else "no run"
+        chance = (
+            f"among {len(tested)} figures that is chance"
+            if p > ALPHA
+            else f"more than chance leaves among {len(tested)} figures"
+        )
+        yield (
+            f"{one.figure.what}: {far}{side} the mean of {one.n} runs; {often} is as far off, "
+            f"{chance}."
+        )
 
 
 def _timing(found: Reproduction) -> Iterator[str]:
