@@ -44,6 +44,7 @@ def analyse(store: Store, name: str) -> Analysis:
         ends=at_end,
         remarks=(*where(at_end), *found.remarks),
         secondary=tuple(_analysis(store, other) for other in others),
+        steps=curve_table(store, study, per_step=True),
     )
 
 
@@ -433,7 +434,8 @@ def _differences(arm: ArmSummary, baseline: ArmSummary, outcome: Outcome) -> dic
 def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> pd.DataFrame:
     """Return curves, long: arm, block, metric, epoch (counted from 1), value.
 
-    With `per_step`, those that `train.log_every` asked for instead: epoch and step of that epoch.
+    With `per_step`, those that `train.log_every` asked for instead: epoch, step of that epoch, and
+    steps, the number that it has.
     """
     arms = [about["name"] for about in study.content["arms"]]
     every = [about["settings"]["train.log_every"] for about in study.content["arms"]]
@@ -460,6 +462,13 @@ def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> 
             for p, n, (arm, *_) in zip(places, logged, found, strict=True)
         ]
     curves["step" if per_step else "epoch"] = _joined(places) + 1
+    if per_step:
+        # A study that an older version declared tells no number: that of the last logged step.
+        totals = [
+            study.content["arms"][arm].get("steps_per_epoch", n * every[arm])
+            for n, (arm, *_) in zip(logged, found, strict=True)
+        ]
+        curves["steps"] = np.repeat(np.array(totals, np.int64), lengths)
     curves["value"] = np.concatenate([np.empty(0), *(points for *_, points in found)])
     return curves
 

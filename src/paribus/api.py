@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from paribus.analysis import curve_table
+from paribus.checkpoints import checkpoint
 from paribus.class_tables import confusion, recall
 from paribus.data import Dataset, from_frame
 from paribus.data import load as load_data
@@ -20,6 +20,7 @@ from paribus.store.store import Store
 from paribus.study import spec as specs
 from paribus.study.plan import Plan
 from paribus.study.spec import Spec
+from paribus.training_log import training_log
 
 
 class Study:
@@ -165,8 +166,25 @@ class Result:
     @property
     def steps(self) -> pd.DataFrame:
         """One row per run, metric and logged step, where `train.log_every` asked for them."""
+        return self.analysis.steps
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """One row per arm and epoch, after those of its logged steps: means over the seeds.
+
+        Training loss, its improvement on the epoch before, test loss and the like, each with its
+        lowest and highest value over the seeds; see `training_log.training_log`.
+        """
+        return training_log(self.curves, self.steps)
+
+    def checkpoint(self, arm: str, seed: int) -> Path:
+        """Return the file of a trained network, for `paribus.load_model`.
+
+        Raises StoreError where there is none: the study must have run with `checkpoints=True`.
+        """
         with Store(self._store) as store:
-            return curve_table(store, store.study(self.analysis.key), per_step=True)
+            study = store.study(self.analysis.key)
+        return checkpoint(study, Settings(self._store).checkpoint_folder, arm, seed)
 
     def confusion(self, arm: str, part: str = "test") -> pd.DataFrame:
         """The confusion matrix of an arm, summed over its seeds: a row per true class.

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 
-from paribus.errors import StoreError, nearest
+from paribus.errors import StoreError
 from paribus.store.store import Store, StoredStudy
 
 
@@ -17,12 +17,7 @@ def confusion(store: Store, study: StoredStudy, arm: str, part: str) -> pd.DataF
     Runs that diverged, failed or are missing are not in it. Raises StoreError where there is no
     such arm, or no run of it has a matrix.
     """
-    names = [about["name"] for about in study.content["arms"]]
-    if arm not in names:
-        raise StoreError(
-            f"there is no arm {arm}{nearest(arm, names)}; the arms are {', '.join(names)}"
-        )
-    index = names.index(arm)
+    index = study.arm(arm)
     found = store.class_tables(study.row.key, f"{part}_confusion")
     matrices = [cells for of_arm, _, cells in found if of_arm == index]
     if not matrices:

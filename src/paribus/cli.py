@@ -11,6 +11,8 @@ import typer
 from paribus.errors import InputError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from paribus.data import Dataset
     from paribus.findings import Analysis
     from paribus.questions import Question
@@ -96,8 +98,16 @@ def run(
     workers: Workers = None,
     device: Device = "auto",
     checkpoints: Annotated[
-        bool, typer.Option("--checkpoints", help="Keep every trained network.")
+        bool,
+        typer.Option(
+            "--checkpoints",
+            help="Keep every trained network: `paribus checkpoints STUDY` lists them.",
+        ),
     ] = False,
+    log_every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Print the mean loss of every so many steps of each epoch."),
+    ] = None,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
     profile: Annotated[
         bool, typer.Option("--profile", help="Say and write where the time went.")
@@ -126,6 +136,8 @@ def run(
 
       paribus run optimizers --more
 
+      paribus run optimizers --log-every 100
+
       paribus run my-study.yaml --data table.csv --target price
     """
     from paribus import screen
@@ -136,6 +148,8 @@ def run(
         store, workers, device, checkpoints, profile, skip_unavailable=skip_unavailable, limit=limit
     )
     overrides = _overrides(data, target, seeds, margin, set_)
+    if log_every is not None:
+        overrides["train.log_every"] = log_every
     design = _design(study, overrides, data_root, settings)
     plan = make_plan(design, settings)
     while more:
@@ -166,6 +180,12 @@ def run(
     else:
         from paribus.report.text import render_text
 
+        if log_every is not None:
+            if analysis.steps.empty:
+                screen.err.print(
+                    f"No epoch has {log_every} steps: nothing is logged within epochs."
+                )
+            _print_log(analysis.name, analysis.curves, analysis.steps)
         render_text(analysis, screen.out)
         if report:
             screen.out.print(f"Report: {_write_report(analysis, settings)}", soft_wrap=True)
@@ -535,6 +555,120 @@ def show(study: StoredName, store: StoreFile = _STORE, json: Json = False) -> No
 
 
 @app.command()
+def log(
+    study: StoredName,
+    arm: Annotated[str | None, typer.Option(help="Of this arm alone.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of this seed alone, line by line as its run went.")
+    ] = None,
+    every_row: Annotated[
+        bool, typer.Option("--every-row", help="Print all, however long it is.")
+    ] = False,
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    store: StoreFile = _STORE,
+) -> None:
+    """Show how the training of a study went: its losses by epoch, and by step where logged.
+
+    By epoch: the mean training loss, its improvement on the epoch before, test loss
+    and accuracy. Between them, where `paribus run STUDY --log-every N` has logged
+    steps, the means since the last one. All are means over the seeds, with the
+    lowest and the highest. JSON and CSV have every row.
+
+    [bold]Examples[/bold]
+
+      paribus log optimizers
+
+      paribus log optimizers --arm ARM --seed 0
+
+      paribus log optimizers --csv > log.csv
+    """
+    if json and csv:
+        raise InputError("--json and --csv exclude each other")
+    from paribus.analysis import curve_table
+    from paribus.store.store import Store
+
+    with Store(store) as opened:
+        found = opened.study(study)
+        arms = [found.arm(arm)] if arm is not None else range(len(found.content["arms"]))
+        tables = [curve_table(opened, found, per_step=per_step) for per_step in (False, True)]
+    names = {found.content["arms"][index]["name"] for index in arms}
+    curves, steps = (table[table["arm"].isin(names)] for table in tables)
+    if seed is not None:
+        curves, steps = (table[table["block"] == seed] for table in (curves, steps))
+    if curves.empty:
+        raise InputError(f"no run of {study} that you ask for has curves in the store")
+    if json or csv:
+        from paribus import screen
+        from paribus.training_log import records, training_log
+
+        table = training_log(curves, steps)
+        if csv:
+            typer.echo(table.to_csv(index=False), nl=False)
+        else:
+            screen.print_json(records(table))
+    elif seed is not None:
+        from paribus.report.log import run_lines
+        from paribus.report.wording import clean
+
+        for about in (found.content["arms"][index] for index in arms):
+            if arm is None:
+                typer.echo(clean(f"{about['name']}:"))
+            epochs = about["settings"]["train.epochs"]
+            for line in run_lines(curves, steps, about["name"], seed, epochs):
+                typer.echo(line)
+    else:
+        _print_log(found.row.name, curves, steps, every_row)
+
+
+@app.command()
+def checkpoints(
+    study: StoredName,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Copy them there as <arm>-seed-<n>.safetensors."),
+    ] = None,
+    store: StoreFile = _STORE,
+    json: Json = False,
+) -> None:
+    """List the trained networks of a study that `paribus run STUDY --checkpoints` has kept.
+
+    To use one in Python: network = paribus.load_model("PATH"). That is a
+    torch.nn.Sequential in evaluation mode, whose inputs are scaled as the run's
+    were (data.scaling).
+
+    [bold]Examples[/bold]
+
+      paribus checkpoints optimizers
+
+      paribus checkpoints optimizers --out networks
+    """
+    from paribus import screen
+    from paribus.checkpoints import checkpoints as kept_of
+    from paribus.checkpoints import copy_to
+    from paribus.report.wording import labelled
+    from paribus.run import Settings
+    from paribus.store.store import Store
+    from paribus.study.outcomes import OUTCOMES
+
+    with Store(store) as opened:
+        kept = kept_of(opened.study(study), Settings(store).checkpoint_folder)
+    if out is not None:
+        kept = copy_to(out, kept)
+    if json:
+        screen.print_json(
+            [{"arm": k.arm, "seed": k.seed, k.metric: k.value, "path": str(k.path)} for k in kept]
+        )
+        return
+    outcome = OUTCOMES[kept[0].metric]
+    value = labelled(outcome.label, outcome.unit)
+    rows = [
+        {"arm": k.arm, "seed": k.seed, value: outcome.show(k.value), "path": k.path} for k in kept
+    ]
+    screen.lines(rows, right=["seed", value])
+
+
+@app.command()
 def report(
     study: StoredName,
     out: Annotated[Path | None, typer.Option(help="The HTML file to write.")] = None,
@@ -779,6 +913,7 @@ def _dataset(spec: Spec, data_root: Path | None) -> Dataset:
 def _command(study: str, overrides: dict[str, Any]) -> str:
     """Return the command that gives the same study again."""
     short = {"data.source": "--data", "data.target": "--target", "seeds": "--seeds"}
+    short |= {"train.log_every": "--log-every"}
     words = ["paribus", "run", study]
     for path, value in overrides.items():
         if path in short:
@@ -797,6 +932,20 @@ def _stored(study: str, store: Path) -> Analysis:
 
     with Store(store) as opened:
         return analyse(opened, study)
+
+
+def _print_log(study: str, curves: DataFrame, steps: DataFrame, every_row: bool = False) -> None:
+    """Print the log of training, and say where the rest is where it is long."""
+    from paribus import screen
+    from paribus.report.log import render_log
+    from paribus.training_log import training_log
+
+    if shown := render_log(training_log(curves, steps), screen.out, every_row):
+        screen.out.print(
+            f"Shown: {shown}. `paribus log {study} --every-row` prints all, --arm NAME one arm, "
+            f"--arm NAME --seed N one run."
+        )
+        screen.out.print()
 
 
 def _report_path(analysis: Analysis, store: Path) -> Path:

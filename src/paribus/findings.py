@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -288,6 +288,8 @@ class Analysis:
     ends: tuple[Ends, ...] = ()  # of walks on surfaces, an entry per arm
     secondary: tuple[Analysis, ...] = ()  # the same runs, judged by each other declared outcome
     reason: str | None = None  # why, as the study says: written before anything was measured
+    # As curves, of what was logged within epochs, with step and steps (of the epoch); or nothing.
+    steps: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def trained_arms(self) -> tuple[ArmSummary, ...]:

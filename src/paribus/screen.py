@@ -543,6 +543,18 @@ def table(
     console.print(grid)
 
 
+def lines(rows: Sequence[Mapping[str, Any]], right: Sequence[str] = ()) -> None:
+    """Print rows as `table` does, each in one line however long: its last cell is to be copied."""
+    cells = [list(map(str, rows[0])), *(list(map(str, row.values())) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for number, row in enumerate(cells):
+        line = "  ".join(
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(rows[0], row, widths, strict=True)
+        )
+        out.print(Text(line.rstrip(), style="" if number else "dim"), soft_wrap=True)
+
+
 def checked(row: Row) -> dict[str, Any]:
     """Return a row of the doctor's as `table` prints it."""
     mark = Text("ok", style="green") if row.ok else Text("!!", style="bold red")

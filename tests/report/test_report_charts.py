@@ -305,3 +305,79 @@ def test_an_interval_below_zero_ends_on_the_log_axis() -> None:
     assert any(arm.low < 0 for arm in study.arms)
     assert (crossed.rows["low"] > 0).all()
     assert charts.to_svg(charts.interaction(study)).startswith("<svg")  # type: ignore[arg-type]
+
+
+def logged(study: Analysis, epochs: int = 2) -> Analysis:
+    """The same, with the means of every ten steps of 25 in each epoch."""
+    rows = [
+        (arm.name, block, metric, epoch, step, 25, value - (epoch + step / 25) / 10)
+        for arm in study.arms
+        for block in range(2)
+        for metric, value in (("step_mean_loss", 2.0 + block), ("step_mean_accuracy", 0.5))
+        for epoch in range(1, epochs + 1)
+        for step in (10, 20)
+    ]
+    columns = ["arm", "block", "metric", "epoch", "step", "steps", "value"]
+    return replace(study, steps=pd.DataFrame(rows, columns=columns))
+
+
+def axes(chart: charts.Chart | None) -> list[tuple[str, str]]:
+    """The title and the side of both axes, once each."""
+    assert chart is not None
+    found = [
+        (layer["encoding"]["y"]["title"], layer["encoding"]["y"]["axis"]["orient"])
+        for side in chart.to_dict()["spec"]["layer"]
+        for layer in side["layer"]
+        if "axis" in layer["encoding"]["y"]
+    ]
+    return list(dict.fromkeys(found))
+
+
+def test_loss_and_accuracy_have_an_axis_each_and_every_arm_a_panel(study: Analysis) -> None:
+    chart = charts.loss_and_metric(study)
+    assert axes(chart) == [("training loss", "left"), ("test accuracy (%)", "right")]
+    words = texts(chart)
+    for arm in study.arms:
+        assert arm.name in words
+    regression = charts.loss_and_metric(made_up_analyses.regression())
+    assert axes(regression) == [("training loss", "left"), ("test RMSE", "right")]
+    assert charts.loss_and_metric(made_up_analyses.clock()) is None
+
+
+def test_steps_are_counted_over_all_epochs() -> None:
+    study = logged(made_up_analyses.two_arms())
+    drawn = frames.loss_by_step(study)
+    assert drawn is not None
+    one = drawn.rows[(drawn.rows["arm"] == study.arms[0].name)]
+    loss = one[one["metric"] == "train_loss"]
+    assert list(loss["epoch"]) == [10, 20, 35, 45]
+    assert list(loss["mean"]) == pytest.approx([2.36, 2.32, 2.26, 2.22])
+    chart = charts.loss_by_step(study)
+    assert axes(chart) == [("training loss", "left"), ("training accuracy (%)", "right")]
+    assert "step" in texts(chart)
+    assert captions.loss_by_step_alt(study).startswith(
+        "Line chart of training loss and training accuracy by step, 2 panels. batch norm no ends "
+        "at 2.2200 and 22.00 %."
+    )
+    assert charts.loss_by_step(made_up_analyses.two_arms()) is None
+
+
+def test_of_many_arms_some_are_drawn_with_the_first_and_the_last() -> None:
+    study = made_up_analyses.one_factor_of_24()
+    drawn = frames.loss_and_metric(study)
+    assert drawn is not None
+    assert len(drawn.panels) == frames.MOST_PANELS
+    assert (drawn.panels[0], drawn.panels[-1]) == (study.arms[0].name, study.arms[-1].name)
+    assert "12 of 24 arms are drawn." in captions.loss_and_metric_caption(study)
+    texts(charts.loss_and_metric(study))
+
+
+def test_an_arm_without_any_finite_loss_has_no_panel() -> None:
+    study = made_up_analyses.two_arms()
+    lost = study.curves["arm"] == study.arms[0].name
+    nothing = study.curves.assign(value=study.curves["value"].mask(lost))
+    drawn = frames.loss_and_metric(replace(study, curves=nothing))
+    assert drawn is not None
+    assert drawn.panels == [study.arms[1].name]
+    nowhere = study.curves.assign(value=math.nan)
+    assert charts.loss_and_metric(replace(study, curves=nowhere)) is None

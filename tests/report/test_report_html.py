@@ -104,7 +104,7 @@ def test_arms_and_contrasts_are_tabled(page: str) -> None:
 
 def test_each_chart_has_a_caption_and_an_alternative_text(page: str) -> None:
     figures = list(parsed(page).iter("figure"))
-    assert len(figures) == 5
+    assert len(figures) == 6
     for figure in figures:
         (image,) = (node for node in figure.iter("div") if node.attrib.get("role") == "img")
         assert len(image.attrib["aria-label"]) > 60
@@ -248,7 +248,7 @@ def test_what_was_tuned_and_whether_the_verdict_survives_is_told() -> None:
         "The verdict holds with half the budget, and differs untuned: batch norm yes not decided "
         "there."
     ) in words(section)
-    assert "Figure 5. All arms tried the same values" in words(section)
+    assert "Figure 6. All arms tried the same values" in words(section)
     assert len(list(section.iter("figure"))) == 2
     assert "#tuning" in [node.attrib["href"] for node in root.iter("a")]
 

@@ -75,6 +75,59 @@ def curves_alt(analysis: Analysis, metrics: Sequence[str]) -> str:
     return f"{intro} {wording.capitalised(outcome.label)} ends lowest {ends[0]}, highest {ends[1]}."
 
 
+def loss_and_metric_caption(analysis: Analysis) -> str:
+    """Return how to read the panels with two axes."""
+    return _twin_caption(frames.loss_and_metric(analysis))
+
+
+def loss_and_metric_alt(analysis: Analysis) -> str:
+    """Return where both curves of each panel end."""
+    return _twin_alt(analysis, frames.loss_and_metric(analysis))
+
+
+def loss_by_step_caption(analysis: Analysis) -> str:
+    """Return how to read the chart of logged steps."""
+    return (
+        "Means over the steps since the last one that was logged; steps count over all epochs. "
+        + _twin_caption(frames.loss_by_step(analysis))
+    )
+
+
+def loss_by_step_alt(analysis: Analysis) -> str:
+    """Return where the curves of each panel end."""
+    return _twin_alt(analysis, frames.loss_by_step(analysis))
+
+
+def _twin_caption(drawn: frames.TwinCurves | None) -> str:
+    if drawn is None:
+        return ""
+    shown = len(drawn.panels)
+    part = f" {shown} of {drawn.arms} arms are drawn." if shown < drawn.arms else ""
+    axes = "Each axis is the same in all panels." if shown > 1 else ""
+    return f"Mean over the seeds, with its 95 % t interval as a band. {axes}{part}".rstrip()
+
+
+def _twin_alt(analysis: Analysis, drawn: frames.TwinCurves | None) -> str:
+    if drawn is None:
+        return ""
+    metrics = [metric for metric in (drawn.left, drawn.right) if metric]
+    outcomes = {metric: frames.outcome_of(analysis, metric) for metric in metrics}
+    labels = " and ".join(one.label.replace("train ", "training ") for one in outcomes.values())
+    last = drawn.rows.sort_values("epoch").groupby(["panel", "metric"]).tail(1)
+    ends = last.set_index(["panel", "metric"])["mean"].to_dict()
+    told = []
+    for panel in drawn.panels[:_MOST_NAMED]:
+        shown = [
+            _with_unit(wording.number(one, ends[panel, metric] / one.scale), one)
+            for metric, one in outcomes.items()
+            if (panel, metric) in ends
+        ]
+        told.append(f"{panel} ends at {wording.listed(shown)}")
+    return f"Line chart of {labels} by {drawn.along}, {_count(len(drawn.panels), 'panel')}. " + (
+        _sentences(told)
+    )
+
+
 def interaction_caption(analysis: Analysis) -> str:
     """Return how to read the chart of two factors."""
     crossed = frames.crossing(analysis)

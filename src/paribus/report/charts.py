@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import vl_convert
 
@@ -46,6 +47,19 @@ def metric_curves(analysis: Analysis) -> Chart | None:
         return None
     kind = outcome.label.removeprefix("test ").removeprefix("validation ")
     return _curves(analysis, metrics, wording.labelled(kind, outcome.unit))
+
+
+def loss_and_metric(analysis: Analysis) -> Chart | None:
+    """Training loss (left axis) and test accuracy or RMSE (right) by epoch, a panel per arm."""
+    return _twin(analysis, frames.loss_and_metric(analysis))
+
+
+def loss_by_step(analysis: Analysis) -> Chart | None:
+    """Means of training loss and accuracy between logged steps, drawn as `loss_and_metric`.
+
+    Steps count over all epochs. None where nothing was logged.
+    """
+    return _twin(analysis, frames.loss_by_step(analysis))
 
 
 def epoch_times(analysis: Analysis) -> Chart | None:
@@ -160,6 +174,66 @@ def _curves(
         chart = chart.resolve_scale(y="independent").resolve_axis(y="independent")
     heading = f"{wording.capitalised(title)} by {by}"
     return _finished(chart, heading, f"Mean and 95 % band, {_seeds(means['n'])}")
+
+
+def _twin(analysis: Analysis, drawn: frames.TwinCurves | None) -> Chart | None:
+    """Draw two metrics on axes of their own, each axis the same in all panels."""
+    if drawn is None:
+        return None
+    along = alt.X(
+        "epoch:Q", title=drawn.along, scale=alt.Scale(zero=False, nice=False, padding=7)
+    ).axis(tickMinStep=1, format="d", tickCount=5)
+    base, sides, labels = alt.Chart().encode(x=along), list[Chart](), list[str]()
+    for number, metric in enumerate(filter(None, (drawn.left, drawn.right))):
+        outcome = frames.outcome_of(analysis, metric)
+        labels.append(outcome.label.replace("train ", "training "))
+        own = drawn.rows[drawn.rows["metric"] == metric]
+        lowest, highest = own["mean"].min(), own["mean"].max()
+        logarithmic = lowest > 0 and highest / lowest > frames.WIDE_SPAN
+        bounds = own[["low", "mean", "high"]].to_numpy(float)
+        ends = [float(np.nanmin(bounds)), float(np.nanmax(bounds))]
+        if logarithmic:  # a band below zero has no place on the axis: end it under the lowest mean
+            ends[0] = max(ends[0], lowest / 2)
+        scale = alt.Scale(domain=ends, zero=False, nice=True, clamp=True)
+        if logarithmic:
+            scale = alt.Scale(type="log", domain=ends, nice=True, clamp=True)
+        title = wording.labelled(labels[-1], outcome.unit)
+        y = alt.Y("mean:Q", title=title, scale=scale).axis(
+            orient=("left", "right")[number],
+            grid=number == 0,
+            tickCount=4,
+            titleColor=COLOURS[number],
+            labelColor=COLOURS[number],
+        )
+        side = base.transform_filter(alt.datum.metric == metric)
+        side = side.encode(color=alt.value(COLOURS[number]))
+        low = alt.Y("low:Q", title=title, scale=scale)
+        layers = [
+            side.mark_area(opacity=0.16).encode(y=low, y2="high:Q"),
+            side.mark_line(strokeWidth=1.8, strokeDash=DASHES[number]).encode(y=y),
+        ]
+        if own["epoch"].nunique() <= _FEW_EPOCHS:
+            point = side.mark_point(filled=True, size=30, opacity=1, shape=SHAPES[number])
+            layers.append(point.encode(y=y))
+        sides.append(alt.layer(*layers))
+    columns = {1: 1, 2: 2, 4: 2}.get(len(drawn.panels), 3)
+    width = _WIDTH // columns - (120 if drawn.right else 70)
+    chart = (
+        alt.layer(*sides, data=drawn.rows)
+        .resolve_scale(y="independent")
+        .properties(width=width, height={1: 280, 2: 200}.get(columns, 160))
+        .facet(
+            facet=alt.Facet("panel:N", title=None, sort=drawn.panels).header(
+                labelLimit=_WIDTH // columns - 20
+            ),
+            columns=columns,
+            spacing={"row": 16, "column": 14},
+        )
+        .resolve_scale(y="independent")  # each of the two has one domain in all panels
+    )
+    heading = f"{wording.capitalised(' and '.join(labels))} by {drawn.along}"
+    axes = f"; {labels[0]} left, {labels[1]} right and dashed" if drawn.right else ""
+    return _finished(chart, heading, f"Mean and 95 % band, {_seeds(drawn.rows['n'])}{axes}")
 
 
 def seeds(analysis: Analysis) -> Chart | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,9 @@ from paribus.study.outcomes import BY_EPOCH, OUTCOMES, Outcome
 
 MOST_ROWS = 5000
 """Rows that one chart draws at most."""
+
+MOST_PANELS = 12
+"""Arms that a chart with a panel for each draws at most."""
 
 WIDE_SPAN = 100.0
 """Means that differ by a larger factor are drawn on a log scale."""
@@ -214,10 +217,65 @@ def _thinned(curves: pd.DataFrame) -> pd.DataFrame:
     epochs = np.sort(curves["epoch"].unique())
     lines = max(1, len(curves[["arm", "metric"]].drop_duplicates()))
     most = max(2, MOST_ROWS // lines)
-    if len(epochs) <= most:
-        return curves
-    kept = epochs[np.linspace(0, len(epochs) - 1, most).round().astype(int)]
-    return curves[curves["epoch"].isin(kept)]
+    return curves[curves["epoch"].isin(epochs[spread(len(epochs), most)])]
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Return at most so many places among 0, …, count - 1: evenly spread, with both ends."""
+    if count <= most:
+        return list(range(count))
+    places: list[int] = np.linspace(0, count - 1, most).round().astype(int).tolist()
+    return places
+
+
+@dataclass(frozen=True)
+class TwinCurves:
+    """A loss and, where it was recorded, another metric, in a panel per arm.
+
+    `rows` has the columns of `curve_means` and panel; `along` names what `epoch` counts there.
+    """
+
+    rows: pd.DataFrame
+    panels: list[str]  # in order
+    left: str
+    right: str | None
+    along: str
+    arms: int  # that could be drawn
+
+
+def loss_and_metric(analysis: Analysis) -> TwinCurves | None:
+    """Return the training loss and the test accuracy, or RMSE, by epoch; None without them."""
+    recorded = set(analysis.curves["metric"])
+    right = next((name for name in ("test_accuracy", "test_rmse") if name in recorded), None)
+    return _twin(analysis, "train_loss", right, "epoch") if right else None
+
+
+def loss_by_step(analysis: Analysis) -> TwinCurves | None:
+    """Return the means of loss and accuracy between logged steps, counted over all epochs."""
+    logged = analysis.steps
+    if logged.empty:
+        return None
+    of_epochs = {"step_mean_loss": "train_loss", "step_mean_accuracy": "train_accuracy"}
+    curves = logged[logged["metric"].isin(of_epochs)].assign(
+        metric=lambda rows: rows["metric"].map(of_epochs),
+        epoch=lambda rows: (rows["epoch"] - 1) * rows["steps"] + rows["step"],
+    )
+    right = "train_accuracy" if "train_accuracy" in set(curves["metric"]) else None
+    return _twin(replace(analysis, curves=curves), "train_loss", right, "step")
+
+
+def _twin(analysis: Analysis, left: str, right: str | None, along: str) -> TwinCurves | None:
+    metrics = [left, *([right] if right else [])]
+    means = curve_means(analysis, metrics)
+    with_any = set(means.loc[means["metric"] == left, "arm"])
+    arms = [arm.name for arm in analysis.arms if arm.name in with_any]
+    if not arms:
+        return None
+    kept = [arms[i] for i in spread(len(arms), MOST_PANELS)]
+    rows = means[means["arm"].isin(kept)]
+    right = right if (rows["metric"] == right).any() else None
+    rows = rows.assign(panel=[wording.clean(arm) for arm in rows["arm"]])
+    return TwinCurves(rows, [wording.clean(arm) for arm in kept], left, right, along, len(arms))
 
 
 def drawn_curves(analysis: Analysis, means: pd.DataFrame, metrics: Sequence[str]) -> DrawnCurves:

@@ -75,9 +75,11 @@ def fingerprint(analysis: Analysis) -> str:
     """Return a hash of all that a page is made of, the code that makes it included."""
     told = [version(package) for package in ("paribus", "altair", "vl-convert-python")]
     told += [_code()]
-    told += [repr(getattr(analysis, f.name)) for f in fields(analysis) if f.name != "curves"]
+    tables = ("curves", "steps")
+    told += [repr(getattr(analysis, f.name)) for f in fields(analysis) if f.name not in tables]
     digest = hashlib.sha256("\0".join(told).encode())
-    digest.update(pd.util.hash_pandas_object(analysis.curves).to_numpy().tobytes())
+    for table in tables:
+        digest.update(pd.util.hash_pandas_object(getattr(analysis, table)).to_numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -136,6 +138,13 @@ def _figures(analysis: Analysis) -> list[_Figure]:
         ("metric", charts.metric_curves, *_about_curves(metrics)),
         ("value", charts.value_by_step, *_about_curves(("excess",))),
         ("loss", charts.loss_curves, *_about_curves(losses)),
+        (
+            "loss-and-metric",
+            charts.loss_and_metric,
+            captions.loss_and_metric_caption,
+            captions.loss_and_metric_alt,
+        ),
+        ("steps", charts.loss_by_step, captions.loss_by_step_caption, captions.loss_by_step_alt),
         ("gradients", layer_charts.gradient_norms, *_about_layers(layer_charts.NORM)),
         ("inactive", layer_charts.inactive_units, *_about_layers(layer_charts.INACTIVE)),
         ("times", charts.epoch_times, *_about_curves(frames.timed_metrics(analysis, "s"))),

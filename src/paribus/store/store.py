@@ -70,6 +70,15 @@ class StoredStudy:
     runs: tuple[StoredRun, ...]
     environments: tuple[Mapping[str, str], ...]
 
+    def arm(self, name: str) -> int:
+        """Return the index of an arm; StoreError where there is none of that name."""
+        names = [about["name"] for about in self.content["arms"]]
+        if name not in names:
+            raise StoreError(
+                f"there is no arm {name}{nearest(name, names)}; the arms are {', '.join(names)}"
+            )
+        return names.index(name)
+
 
 class Store:
     """An open store; a context manager."""

@@ -133,6 +133,7 @@ def _arm(design: Design, arm: Arm) -> dict[str, Any]:
         "levels": {labels[key]: level for key, level in arm.levels.items()},
         "settings": _settings(arm),
         "parameters": arm.network.parameters,
+        "steps_per_epoch": _steps_per_epoch(design, arm),
         "architecture": ", ".join(words),
     }
 
@@ -146,6 +147,12 @@ def _settings(arm: Arm) -> dict[str, Any]:
     values["model.conv"] = [block.model_dump() for block in arm.config.model.conv]
     values["model.hidden"] = arm.config.model.hidden and list(arm.config.model.hidden)
     return values
+
+
+def _steps_per_epoch(design: Design, arm: Arm) -> int:
+    """Return the most steps that an epoch of any seed has."""
+    rows = max(design.sizes_of(arm.config, block).train for block in _blocks(design))
+    return -(-rows // arm.config.train.batch_size)
 
 
 def _tuning(design: Design) -> dict[str, Any] | None:
@@ -217,5 +224,8 @@ def _overlap(design: Design) -> float:
 
 def _sizes(design: Design) -> list[Sizes]:
     """Return the sizes of the split of every run, those of alternatives left out."""
-    blocks = range(design.first_block, design.first_block + design.spec.blocks)
-    return [design.sizes_of(arm.config, block) for arm in design.arms for block in blocks]
+    return [design.sizes_of(arm.config, b) for arm in design.arms for b in _blocks(design)]
+
+
+def _blocks(design: Design) -> range:
+    return range(design.first_block, design.first_block + design.spec.blocks)
