@@ -123,6 +123,9 @@ def compare(figure: Figure, ran: Ran) -> Compared:
     if not len(values):
         return Compared(figure, 0, *[math.nan] * 7)
     positive = figure.metric.endswith("loss")
+    low, high = prediction_interval(values, positive=positive)
+    if figure.metric.endswith("accuracy"):  # there is no more than all and no less than nothing
+        low, high = max(low, 0.0), min(high, 1.0)
     sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
     return Compared(
         figure,
@@ -131,7 +134,8 @@ def compare(figure: Figure, ran: Ran) -> Compared:
         sd,
         float(values.min()),
         float(values.max()),
-        *prediction_interval(values, positive=positive),
+        low,
+        high,
         as_far_off(figure.value, values, positive=positive),
     )
 
