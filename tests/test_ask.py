@@ -187,7 +187,7 @@ def test_a_study_of_ones_own_that_is_not_finished_says_how_far_it_is(store: Path
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What `paribus run` was called with, in place of running."""
     calls: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(cli, "run", lambda *given, **_: calls.append(given))
+    monkeypatch.setattr(cli.asking, "run", lambda *given, **_: calls.append(given))
     return calls
 
 

@@ -88,7 +88,7 @@ def _tables(figures: Sequence[Compared], width: int) -> Iterator[tuple[str, Tabl
     widths = {"notebook": 8, "our mean": 8, "range": 15, "95 % of one run": 15, "": 7}
     place = max(16, min(40, width - sum(widths.values()) - 11))
     for series, own in groupby(figures, key=lambda one: one.figure.series):
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("", overflow="fold", width=place)
         for heading, own_width in widths.items():
             justify: JustifyMethod = "right" if heading else "left"

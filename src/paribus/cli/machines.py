@@ -1,0 +1,152 @@
+"""Commands on this machine, its data, and the form of studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paribus.cli.options import DataRoot, Json, app
+
+data_app = typer.Typer(help="Data sets that go by a name.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors that complete and check YAML."""
+    from paribus import screen
+    from paribus.study.spec import json_schema
+
+    screen.print_json(json_schema())
+
+
+@app.command()
+def doctor(
+    require: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Fail without these: torch, tensorflow, jax, cuda (commas between them).",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check this machine: frameworks, accelerator, cores, memory, power, load, data.
+
+    Each framework is imported and asked what it sees. With --require, exit code 1
+    if one is missing; cuda: a GPU for those named with it, or else for PyTorch.
+
+    [bold]Examples[/bold]
+
+      paribus doctor
+
+      paribus doctor --require torch,cuda
+
+      paribus doctor --json | jq '.\\[] | select(.ok | not)'
+    """
+    from paribus.doctor import examine, requirements
+    from paribus.doctor import require as missing_of
+
+    wanted = requirements(require) if require is not None else []
+    from paribus import screen
+
+    with screen.err.status("Asking each framework what it sees …"):
+        rows = examine()
+    missing = missing_of(rows, wanted)
+    if json:
+        screen.print_json([row.record() for row in rows])
+    else:
+        screen.table([screen.checked(row) for row in rows], wrap="found")
+    for problem in missing:
+        typer.echo(f"paribus: {problem}", err=True)
+    if missing:
+        raise typer.Exit(1)
+
+
+@app.command()
+def machine(
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The profile to write, or with --show to read."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Half the work, for a rougher model.")
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the profile that is there; measure nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Measure how fast this machine trains, for the times that `paribus plan` predicts.
+
+    Steps of small and large networks are timed, and a model of their time is fitted: overhead +
+    FLOPs / rate + bytes / bandwidth. It is held against networks that it was not fitted to, and
+    the error is told. Takes about a minute; best when nothing else runs.
+
+    [bold]Examples[/bold]
+
+      paribus machine
+
+      paribus machine --quick --out this-machine.json
+
+      paribus machine --show --json
+    """
+    from paribus import screen
+    from paribus.clock import calibration
+    from paribus.clock.machine_profile import default_file, read
+
+    path = out or default_file()
+    if show:
+        profile = read(path)
+    else:
+        with screen.measuring() as told:
+            fitted = calibration.QUICK if quick else calibration.FITTED
+            count = calibration.HELD_OUT // 2 if quick else calibration.HELD_OUT
+            profile = calibration.calibrate(fitted, calibration.held_out(count), told)
+        profile.write(path)
+    if json:
+        screen.print_json(screen.machine_record(profile, path))
+    else:
+        screen.show_machine(profile, path, calibration.gpu_pays(profile))
+
+
+@data_app.command("list")
+def data_list(data_root: DataRoot = None, json: Json = False) -> None:
+    """List the data sets that go by a name, and where they are."""
+    from paribus import screen
+    from paribus.data import REGISTRY
+    from paribus.data.registry import location
+
+    rows = []
+    for name, entry in REGISTRY.items():
+        found = entry.origin if entry.embedded else location(name, data_root)
+        rows.append(
+            {
+                "data": name,
+                "rows": entry.rows,
+                "task": entry.task,
+                "here": "yes" if found else "no",
+                "what": entry.description,
+                **({"where": found and str(found)} if json else {}),
+            }
+        )
+    if json:
+        screen.print_json(rows)
+    else:
+        screen.table(rows, right=["rows"], wrap="what")
+        if any(row["here"] == "no" for row in rows):
+            screen.out.print("`paribus data get NAME` downloads what is not here.")
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="mnist, fashion-mnist, …")],
+    data_root: DataRoot = None,
+) -> None:
+    """Download a data set into the cache, if it is not here yet, and check its checksums."""
+    from paribus import screen
+    from paribus.data import fetch
+
+    screen.out.print(f"{name}: {fetch(name, data_root)}", soft_wrap=True)
