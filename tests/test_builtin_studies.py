@@ -25,8 +25,9 @@ from paribus.environment import FRAMEWORKS, framework_version
 from paribus.report.text import render_text
 from paribus.run import Settings, lay_out, run_study
 from paribus.store.store import Store
+from paribus.study.conflicts import FEWEST_TIMED_EPOCHS
 from paribus.study.confounds import find
-from paribus.study.design import FEWEST_TIMED_EPOCHS, design
+from paribus.study.design import design
 from paribus.study.engine import EngineId
 from paribus.study.outcomes import OUTCOMES
 from paribus.study.spec import Spec, builtin_names, load

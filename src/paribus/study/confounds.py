@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from paribus.study.config import Config
-from paribus.study.design import Arm, Design, inapplicable
+from paribus.study.design import Arm, Design
 from paribus.study.engine import DEFAULTS
 from paribus.study.factors import Factor
 from paribus.study.problems import show
+from paribus.study.resolved import inapplicable
 from paribus.study.rows import Sizes, optimizer_steps
 from paribus.study.spec import ConfoundName
 

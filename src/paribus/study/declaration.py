@@ -8,8 +8,9 @@ from typing import Any
 from paribus.models.surfaces import SURFACES
 from paribus.study.config import Config
 from paribus.study.confounds import find
-from paribus.study.design import Arm, Design, inapplicable
+from paribus.study.design import Arm, Design
 from paribus.study.problems import known_paths, show
+from paribus.study.resolved import inapplicable
 from paribus.study.rows import Sizes
 
 
