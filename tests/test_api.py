@@ -69,6 +69,19 @@ def test_what_is_logged_per_step_can_be_had(tmp_path: Path) -> None:
     assert not result.curves["metric"].str.startswith("step_").any()
 
 
+def test_logged_steps_keep_their_places_where_the_last_epoch_is_cut_short(tmp_path: Path) -> None:
+    study = paribus.Study(
+        "How does the loss fall?",
+        data="breast-cancer",
+        train={"steps": 23, "batch_size": 50, "log_every": 3},  # 10 steps an epoch
+        seeds=1,
+    )
+    result = study.run(store=tmp_path / "s.sqlite", workers=1, progress=False)
+    steps = result.steps[result.steps["metric"] == "step_loss"]
+    assert list(steps["epoch"]) == [1, 1, 1, 2, 2, 2, 3]
+    assert list(steps["step"]) == [3, 6, 9, 3, 6, 9, 3]
+
+
 def test_metrics_of_classes_equal_scikit_learns_on_the_exported_models(tmp_path: Path) -> None:
     study = paribus.Study(
         "Do class weights help the rare digits?",

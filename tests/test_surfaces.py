@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from paribus import screen
 from paribus.data import load as load_data
 from paribus.ends import where
 from paribus.errors import InputError
@@ -55,6 +56,28 @@ def test_runs_that_never_get_there_count_as_all_their_steps_and_it_is_said(found
     told = f"{never} of 32 runs did not come within 0.25 of a global minimum"
     assert any(note.startswith(told) for note in found.notes)
     assert "rows" not in " ".join(found.notes)
+
+
+def test_arms_that_never_get_there_are_not_called_equivalent(tmp_path: Path) -> None:
+    few = {
+        **SMALL,
+        "train": {**SMALL["train"], "epochs": 5},  # type: ignore[dict-item]
+        "model": {"kind": "surface", "surface": "saddle"},
+        "factors": {"train.momentum": [0, 0.1]},
+    }
+    settings = Settings(tmp_path / "store.sqlite", workers=1)
+    stuck = run_study(lay_out(from_values(few), load_data("plane"), settings), settings)
+    (contrast,) = stuck.contrasts
+    assert set(contrast.differences.values()) == {0}
+    assert contrast.verdict == "inconclusive"
+    assert contrast.seeds_needed is None
+
+
+def test_what_it_was_measured_on_can_be_told(
+    found: Analysis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen.measured(found, [])
+    assert "Measured on plane, " in capsys.readouterr().out
 
 
 def test_ends_are_counted_by_minimum(found: Analysis) -> None:

@@ -381,10 +381,33 @@ def _contrasts(
         complete = [settled[one["arm"]] & settled[one["baseline"]] for one in asked]
         taken = [sum(blocks >= set(range(n)) for n in looks.seeds) for blocks in complete]
         judged = judge_in_looks(differences, taken, looks, bound, better, resolution)
+    if outcome.name == "steps_to_minimum":
+        judged = [
+            _unless_cut_short(content, one, arms, found)
+            for one, found in zip(asked, judged, strict=True)
+        ]
     return tuple(
         _contrast(one, arms[one["arm"]], arms[one["baseline"]], d, found, better)
         for one, d, found in zip(asked, differences, judged, strict=True)
     )
+
+
+def _unless_cut_short(
+    content: Mapping[str, Any], asked: Mapping[str, Any], arms: Sequence[ArmSummary], found: Judged
+) -> Judged:
+    """Take equivalence back where both runs of a pair ended before they got to a minimum.
+
+    They count as all of their steps: that this is the same says nothing of what they would take.
+    """
+    ends = [content["arms"][asked[side]]["settings"]["train.epochs"] for side in _SIDES]
+    arm, baseline = (arms[asked[side]].values for side in _SIDES)
+    cut_short = any([arm[b], baseline[b]] == ends for b in arm.keys() & baseline.keys())
+    if found.verdict != "equivalent" or not cut_short:
+        return found
+    return replace(found, verdict="inconclusive", p_equivalence=math.nan, seeds_needed=None)
+
+
+_SIDES = ("arm", "baseline")
 
 
 def _contrast(
@@ -453,8 +476,13 @@ def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> 
     curves = per_curve.loc[np.repeat(np.arange(len(found)), lengths)].reset_index(drop=True)
     places = [np.arange(n) for n in lengths]
     if per_step:
+        about = study.content["arms"]
+        # Of an epoch that was cut short fewer steps were logged than of the others.
         logged = [
-            n // epochs[arm, block] for n, (arm, block, *_) in zip(lengths, found, strict=True)
+            about[arm]["steps_per_epoch"] // every[arm]
+            if about[arm]["settings"].get("train.steps")
+            else n // epochs[arm, block]
+            for n, (arm, block, *_) in zip(lengths, found, strict=True)
         ]
         curves["epoch"] = _joined([p // n + 1 for p, n in zip(places, logged, strict=True)])
         places = [
@@ -465,7 +493,7 @@ def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> 
     if per_step:
         # A study that an older version declared tells no number: that of the last logged step.
         totals = [
-            study.content["arms"][arm].get("steps_per_epoch", n * every[arm])
+            about[arm].get("steps_per_epoch", n * every[arm])
             for n, (arm, *_) in zip(logged, found, strict=True)
         ]
         curves["steps"] = np.repeat(np.array(totals, np.int64), lengths)

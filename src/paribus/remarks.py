@@ -56,20 +56,18 @@ def selected(found: Selection, outcome: Outcome) -> Iterator[str]:
     """Say how far a choice by cross-validation is to be believed, and what else it might be."""
     best, simplest, tests = found.best, found.simplest, found.outcome
     unit = f" {outcome.unit}".rstrip()
-    gain = (best.tested - best.validated) * (1 if outcome.higher_is_better else -1)
-    easier = "; they happen to be the easier ones here" if gain > 0 else ""
     yield (
         f"The best of {found.candidates} arms tends to look a little too good on the rows that "
         f"chose it: for {best.arm} quote the {tests.label}, {number(tests, best.tested)}{unit}, "
         f"and not the {outcome.label}, {number(outcome, best.validated)}{unit}. Both are means of "
-        f"the same runs, and the test rows took no part in the choice{easier}."
+        f"the same runs, and the test rows took no part in the choice."
     )
     within = f"one standard error of it ({number(outcome, found.standard_error)}"
     within += f" {outcome.difference_unit}".rstrip() + ")"
     if simplest.arm == best.arm:
         yield (
-            f"No arm before it in the order of levels is within {within}: it is the simplest "
-            "choice too (Breiman et al., 1984)."
+            f"No arm before it in the order of levels is within {within}: where that order goes "
+            "from simple to complex, it is the simplest choice too (Breiman et al., 1984)."
         )
     else:
         yield (

@@ -75,10 +75,10 @@ def time_again(timing: Timing, settings: Settings, data_root: Path | None, watch
     Training is timed in the clock lane on a few rows, in proportion.
     """
     changes = {"data.rows": _TIMED_ROWS, "seeds": 1, "outcome": "seconds_per_epoch"}
-    spec = load(timing.study, changes)
+    spec = load(timing.study, {"name": f"{timing.study} in short", **changes})
     dataset = load_data(spec.data.source, root=data_root)
     rows = len(dataset.features) - len(dataset.test_rows if dataset.test_rows is not None else ())
-    analysis = run_study(lay_out(spec, dataset, settings), settings, "", watch)
+    analysis = run_study(lay_out(spec, dataset, settings), settings, "paribus reproduce", watch)
     on_cpu = next(arm for arm in analysis.arms if "cuda" not in arm.name)
     training = on_cpu.mean * rows / _TIMED_ROWS * timing.epochs
     loading = loading_seconds(dataset, timing.batch_size, rows) * timing.epochs

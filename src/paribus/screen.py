@@ -452,7 +452,8 @@ def measured(analysis: Analysis, others: Sequence[str]) -> None:
     """Say what data an answer was measured on, and on which others there is one."""
     out.print()
     data = analysis.data
-    what = f"{data['data set']} ({data['rows']} rows), {analysis.created[:10]}"
+    rows = f" ({data['rows']} rows)" if "rows" in data else ""
+    what = f"{data['data set']}{rows}, {analysis.created[:10]}"
     by = f": {analysis.command}" if analysis.command else ""
     out.print(f"Measured on {what}{by}", soft_wrap=True)
     for other in others:

@@ -41,6 +41,7 @@ def ran(**more: object) -> Ran:
     analysis = SimpleNamespace(
         arms=[SimpleNamespace(name=name, values=own) for name, own in values.items()],
         outcome=OUTCOMES["test_accuracy"],
+        overlap=0.0,
         curves=curves,
         answer="The answer.",
         remarks=("One.", "Two.", "Three."),

@@ -132,6 +132,8 @@ def log(
         curves, steps = (table[table["block"] == seed] for table in (curves, steps))
     if curves.empty:
         raise InputError(f"no run of {study} that you ask for has curves in the store")
+    if "train_loss" not in set(curves["metric"]):
+        raise InputError(f"{study} has no losses: `paribus report {study}` draws what it has")
     if json or csv:
         from paribus import screen
         from paribus.training_log import records, training_log

@@ -180,6 +180,7 @@ def _effects(comparison: Comparison, ran: Mapping[str, Ran]) -> tuple[Effect, ..
         ours, theirs = arms.get(arm, {}), arms.get(baseline, {})
         shared = sorted(ours.keys() & theirs.keys())
         differences.append(np.array([ours[block] - theirs[block] for block in shared]))
-    outcome = analysis.outcome
-    found = judge(differences, ran[comparison.study].margin, outcome.higher_is_better)
+    outcome, margin = analysis.outcome, ran[comparison.study].margin
+    bound = None if margin is None else outcome.bound(margin)
+    found = judge(differences, bound, outcome.higher_is_better, overlap=analysis.overlap)
     return tuple(Effect(c, one) for c, one in zip(comparison.pairs, found, strict=True))

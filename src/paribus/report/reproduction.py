@@ -126,11 +126,12 @@ def _outside(figures: Sequence[Compared]) -> Iterator[str]:
             continue
         side = "above" if one.figure.value > one.mean else "below"
         far = f"{abs(one.deviation):.1f} standard deviations " if one.sd > 0 else ""
-        often = f"one run in {1 / one.as_far_off:,.0f}" if one.as_far_off > 1e-6 else "no run"
+        rare = 1 / one.as_far_off if one.as_far_off > 1e-6 else 1e6
+        often = f"about one run in {rare:,.0f}" if rare < 1e6 else "fewer than one run in a million"
         chance = (
-            f"among {len(tested)} figures that is chance"
+            f"as chance may leave among {len(tested)} figures"
             if p > ALPHA
-            else f"more than chance leaves among {len(tested)} figures"
+            else f"which is more than chance leaves among {len(tested)} figures"
         )
         yield (
             f"{one.figure.what}: {far}{side} the mean of {one.n} runs; {often} is as far off, "

@@ -72,14 +72,15 @@ def _whole_split(dataset: Dataset, data: DataConfig, seed: int, block: int) -> S
     codes = class_codes(dataset)
     kept = {codes[name]: share for name, share in data.subsample.items()}
 
-    def thinned(rows: np.ndarray, purpose: str) -> np.ndarray:
-        return thin(rows, dataset.targets, kept, generator(seed, purpose, own))
+    def thinned(rows: np.ndarray, purpose: str, block: int | None = own) -> np.ndarray:
+        return thin(rows, dataset.targets, kept, generator(seed, purpose, block))
 
     train = thinned(whole.train, "subsample")
     if not data.subsample_test:
         return replace(whole, train=train)
     validation = thinned(whole.validation, "subsample validation")
-    return Split(train, validation, thinned(whole.test, "subsample test"))
+    of_test = None if data.split == "cross-validation" else own  # the same test rows for all
+    return Split(train, validation, thinned(whole.test, "subsample test", of_test))
 
 
 class Sizes(NamedTuple):
