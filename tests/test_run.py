@@ -284,7 +284,7 @@ def answer_of(folder: Path, arguments: Sequence[str] = ()) -> dict:
     return json.loads(out)
 
 
-LONG = {**FOUR_SHAPES, "train": {**SMALL["train"], "epochs": 150}}
+LONG = {**FOUR_SHAPES, "train": {**SMALL["train"], "epochs": 250}}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9 on Windows")
