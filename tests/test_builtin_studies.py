@@ -30,10 +30,11 @@ from paribus.study.confounds import find
 from paribus.study.design import design
 from paribus.study.engine import EngineId
 from paribus.study.outcomes import OUTCOMES
-from paribus.study.spec import Spec, builtin_names, load
+from paribus.study.spec import Spec, as_written_names, builtin_names, load
 from paribus.workers.local import LocalWorkers
 
 ENGINE = EngineId("stacked", "1", "cpu")
+STUDIES = [*builtin_names(), *as_written_names()]
 OF_NO_REFERENCE = {"precision"}
 
 FEWER: dict[str, dict[str, Any]] = {
@@ -71,13 +72,15 @@ def few_rows(name: str) -> Dataset:
 
 def named_with_data() -> list[tuple[str, str]]:
     """Every built-in study with each data set that it is written for."""
-    specs = {name: load(name) for name in builtin_names()}
+    specs = {name: load(name) for name in STUDIES}
     return [(n, data) for n, s in specs.items() for data in {s.data.source: 0, **s.presets}]
 
 
-@pytest.mark.parametrize("name", builtin_names())
+@pytest.mark.parametrize("name", STUDIES)
 def test_it_is_short_and_says_where_its_question_comes_from(name: str) -> None:
-    text = (resources.files("paribus") / "studies" / f"{name}.yaml").read_text("utf-8")
+    folder = resources.files("paribus") / "studies"
+    folder = folder / "as_written" if name in as_written_names() else folder
+    text = (folder / f"{name}.yaml").read_text("utf-8")
     spec = load(name)
     assert len(text.splitlines()) < 40
     assert all(asked.endswith("?") for asked in (spec.question, *spec.asks))
@@ -94,7 +97,7 @@ def test_it_is_in_order_and_accepts_what_it_means(name: str, data: str) -> None:
         assert {one.name for one in found} == set(spec.accept)
 
 
-@pytest.mark.parametrize("name", builtin_names())
+@pytest.mark.parametrize("name", STUDIES)
 def test_it_runs_to_its_end_and_answers(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
