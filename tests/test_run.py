@@ -247,8 +247,16 @@ def test_a_worker_that_prints_or_cannot_start_hangs_nothing(
 
 
 def paribus_command(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start Paribus as from a terminal, also where the tests run in the background.
+
+    A shell lets what it starts there ignore Ctrl-C, and children inherit that.
+    """
     words = [sys.executable, "-m", "paribus", *arguments]
-    return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def write_study(folder: Path, values: dict) -> None:
@@ -284,7 +292,7 @@ def answer_of(folder: Path, arguments: Sequence[str] = ()) -> dict:
     return json.loads(out)
 
 
-LONG = {**FOUR_SHAPES, "train": {**SMALL["train"], "epochs": 250}}
+LONG = {**FOUR_SHAPES, "train": {**SMALL["train"], "epochs": 150}}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9 on Windows")
