@@ -213,8 +213,9 @@ def test_the_commands_measure_show_and_predict(file: Path, monkeypatch: pytest.M
     assert shown["file"] == str(file)
 
 
-def test_plan_says_where_its_times_are_from(file: Path) -> None:
-    run, study = CliRunner(), ["plan", "optimizers", "--seeds", "3"]
+def test_plan_says_where_its_times_are_from(file: Path, tmp_path: Path) -> None:
+    store = str(tmp_path / "store.sqlite")  # and not what `make demo` may have left here
+    run, study = CliRunner(), ["plan", "optimizers", "--seeds", "3", "--store", store]
     guessed = " ".join(run.invoke(app, study).stdout.split())
     assert "(a rough guess: `paribus machine` measures this machine)" in guessed
     HERE.write(file)
