@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paribus.analysis import curve_table, testable_margin
+from paribus.analysis import testable_margin
 from paribus.clock.loading import loading_seconds
 from paribus.data import load as load_data
 from paribus.findings import Analysis
@@ -90,8 +90,7 @@ def _ran(analysis: Analysis, path: Path) -> Ran:
     metrics: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     with Store(path) as store:
         study = store.study(analysis.key)
-        steps = curve_table(store, study, per_step=True)
     for run in study.runs:
         for metric, value in run.metrics.items():
             metrics[study.content["arms"][run.arm]["name"], metric][run.block] = value
-    return Ran(analysis, testable_margin(study.content), metrics, steps)
+    return Ran(analysis, testable_margin(study.content), metrics)

@@ -17,7 +17,7 @@ from paribus.study.outcomes import OUTCOMES
 from paribus.study.spec import as_written_names, builtin_names, load
 
 
-def ran(**more: object) -> Ran:
+def ran() -> Ran:
     """Return made-up runs of two arms in eight blocks, by nature paired."""
     rng = np.random.default_rng(0)
     plain = {block: 0.97 + float(rng.normal(0, 0.001)) for block in range(8)}
@@ -43,11 +43,12 @@ def ran(**more: object) -> Ran:
         outcome=OUTCOMES["test_accuracy"],
         overlap=0.0,
         curves=curves,
+        steps=steps,
         answer="The answer.",
         remarks=("One.", "Two.", "Three."),
     )
     metrics = {(name, "test_accuracy"): own for name, own in values.items()}
-    return Ran(analysis, 0.002, metrics, steps)  # type: ignore[arg-type]
+    return Ran(analysis, 0.002, metrics)  # type: ignore[arg-type]
 
 
 def figure(printed: str, **more: object) -> Figure:
@@ -92,7 +93,7 @@ def test_a_figure_is_compared_with_the_final_metric_of_its_arm() -> None:
 def test_a_figure_counts_as_rounded_as_it_was_printed() -> None:
     same = dict.fromkeys(range(8), 0.9704)
     own = ran()
-    equal = Ran(own.analysis, own.margin, {("plain", "test_accuracy"): same}, own.steps)
+    equal = Ran(own.analysis, own.margin, {("plain", "test_accuracy"): same})
     assert compare(figure("97.0", metric="test_accuracy", percent=True), equal).inside
     assert not compare(figure("97.00", metric="test_accuracy", percent=True), equal).inside
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from paribus.findings import Analysis
 from paribus.reference.notebooks import Claim, Comparison, Figure, Notebook
@@ -20,7 +19,7 @@ Upheld = Literal["holds", "does not hold", "not decided"]
 
 @dataclass(frozen=True)
 class Ran:
-    """A study that was run: its analysis, final metrics of its runs, and what steps logged.
+    """A study that was run: its analysis, and the final metrics of its runs.
 
     `margin` is None where it is less than one row; `metrics` maps (arm, metric) to the value of
     each seed.
@@ -29,7 +28,6 @@ class Ran:
     analysis: Analysis
     margin: float | None
     metrics: Mapping[tuple[str, str], Mapping[int, float]]
-    steps: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def _values(figure: Figure, ran: Ran) -> Mapping[int, float]:
     """Return the value of each seed in place of a figure."""
     if figure.epoch is None:
         return ran.metrics.get((figure.arm, figure.metric), {})
-    table = ran.analysis.curves if figure.step is None else ran.steps
+    table = ran.analysis.curves if figure.step is None else ran.analysis.steps
     own = table[
         (table["arm"] == figure.arm)
         & (table["metric"] == figure.metric)
