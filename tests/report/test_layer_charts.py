@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from paribus.findings import Analysis
-from paribus.report import charts, html, layer_charts
+from paribus.report import charts, html
+from paribus.report.charts import layers
 
 
 def with_layers(values: dict[str, float], epochs: int = 3) -> Analysis:
@@ -29,22 +30,22 @@ LAYERS = {f"gradient_norm_{i}": 10.0**-i for i in range(1, 12)} | {"inactive_1":
 
 def test_layers_are_in_order_at_the_last_epoch() -> None:
     study = with_layers({**LAYERS, "gradient_noise": 5.0, "inactive_share": 0.25})
-    rows = layer_charts.layer_rows(study, layer_charts.NORM)
+    rows = layers.layer_rows(study, layers.NORM)
     own = rows[rows["arm"] == study.arms[0].name].sort_values("layer")
     assert list(own["layer"]) == list(range(1, 12))
     np.testing.assert_allclose(own["mean"], [10.0**-i for i in range(1, 12)])
-    (share, _) = layer_charts.layer_rows(study, layer_charts.INACTIVE).itertuples()
+    (share, _) = layers.layer_rows(study, layers.INACTIVE).itertuples()
     assert (share.layer, share.mean, share.n) == (1, 0.25, 2)
 
 
 def test_norms_of_zero_have_no_place_on_a_log_axis() -> None:
-    rows = layer_charts.layer_rows(
-        with_layers({"gradient_norm_1": 0.0, "gradient_norm_2": 1.0}), layer_charts.NORM
+    rows = layers.layer_rows(
+        with_layers({"gradient_norm_1": 0.0, "gradient_norm_2": 1.0}), layers.NORM
     )
     assert set(rows["layer"]) == {2}
 
 
-@pytest.mark.parametrize("draw", [layer_charts.gradient_norms, layer_charts.inactive_units])
+@pytest.mark.parametrize("draw", [layers.gradient_norms, layers.inactive_units])
 def test_a_chart_is_drawn_where_gradients_were_measured(draw: object) -> None:
     assert draw(made_up_analyses.two_arms()) is None
     chart = draw(with_layers(LAYERS))

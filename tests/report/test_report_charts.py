@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from paribus.findings import Analysis
-from paribus.report import captions, charts, frames
+from paribus.report import charts, frames
+from paribus.report.charts import curves, forest, interaction, seeds, sensitivity, twin
 from paribus.study.outcomes import OUTCOMES
 
-CHARTS = [charts.loss_curves, charts.metric_curves, charts.seeds, charts.forest]
+CHARTS = [curves.loss_curves, curves.metric_curves, seeds.draw, forest.draw]
 KINDS = [
     made_up_analyses.two_arms,
     made_up_analyses.twenty_four_arms,
@@ -33,7 +34,7 @@ def texts(chart: charts.Chart | None) -> list[str]:
     return ["".join(node.itertext()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
-def curves(values: dict[tuple[str, int, int], float], metric: str = "test_loss") -> pd.DataFrame:
+def recorded(values: dict[tuple[str, int, int], float], metric: str = "test_loss") -> pd.DataFrame:
     rows = [(arm, block, metric, epoch, v) for (arm, block, epoch), v in values.items()]
     return pd.DataFrame(rows, columns=["arm", "block", "metric", "epoch", "value"])
 
@@ -43,7 +44,7 @@ def test_every_chart_of_every_kind_of_study_can_be_drawn(kind: Callable[[], Anal
     study = kind()
     for draw in CHARTS:
         chart = draw(study)
-        if draw is charts.metric_curves and study.outcome.lane == "clock":
+        if draw is curves.metric_curves and study.outcome.lane == "clock":
             assert chart is None
             continue
         assert chart is not None
@@ -55,7 +56,7 @@ def test_curves_are_means_with_a_t_interval() -> None:
     study = made_up_analyses.two_arms()
     arm = study.arms[0].name
     values = {(arm, block, 1): value for block, value in enumerate([1.0, 2.0, 6.0])}
-    (row,) = frames.curve_means(replace(study, curves=curves(values)), ["test_loss"]).itertuples()
+    (row,) = frames.curve_means(replace(study, curves=recorded(values)), ["test_loss"]).itertuples()
     half = stats.t.ppf(0.975, 2) * np.std([1, 2, 6], ddof=1) / math.sqrt(3)
     assert row.n == 3
     assert (row.mean, row.low, row.high) == pytest.approx((3.0, 3 - half, 3 + half))
@@ -65,7 +66,7 @@ def test_what_is_not_finite_is_left_out_of_the_mean() -> None:
     study = made_up_analyses.two_arms()
     arm = study.arms[0].name
     values = {(arm, 0, 1): 2.0, (arm, 1, 1): math.nan, (arm, 2, 1): math.inf}
-    (row,) = frames.curve_means(replace(study, curves=curves(values)), ["test_loss"]).itertuples()
+    (row,) = frames.curve_means(replace(study, curves=recorded(values)), ["test_loss"]).itertuples()
     assert (row.mean, row.n) == (2.0, 1)
     assert math.isnan(float(str(row.low)))
 
@@ -104,7 +105,7 @@ def test_losses_over_more_than_two_decades_are_drawn_on_a_log_scale() -> None:
 
     def scale(last: float) -> str | None:
         values = {(arm, b, e): v for b in (0, 1) for e, v in ((1, 2.0 + b), (2, last))}
-        chart = charts.loss_curves(replace(study, curves=curves(values)))
+        chart = curves.loss_curves(replace(study, curves=recorded(values)))
         assert chart is not None
         layer: dict[str, Any] = chart.to_dict()["spec"]["layer"][1]
         kind: str | None = layer["encoding"]["y"]["scale"].get("type")
@@ -116,7 +117,7 @@ def test_losses_over_more_than_two_decades_are_drawn_on_a_log_scale() -> None:
 
 
 def test_the_forest_names_each_verdict_and_shows_each_interval(study: Analysis) -> None:
-    words = texts(charts.forest(study))
+    words = texts(forest.draw(study))
     assert words.count("better") == 3
     assert words.count("equivalent") == 1
     assert "+14.42 [14.33, 14.52]" in words
@@ -124,27 +125,27 @@ def test_the_forest_names_each_verdict_and_shows_each_interval(study: Analysis) 
 
 
 def test_the_better_side_of_the_forest_follows_the_outcome() -> None:
-    (title,) = (word for word in texts(charts.forest(made_up_analyses.regression())) if "←" in word)
+    (title,) = (word for word in texts(forest.draw(made_up_analyses.regression())) if "←" in word)
     assert title.startswith("← better")
     assert "difference in test RMSE" in title
 
 
 def test_every_finished_run_is_a_dot_and_every_arm_has_its_mean(study: Analysis) -> None:
-    rows = frames.seed_rows(study)
+    rows = seeds.tabulated(study)
     assert rows["kind"].value_counts().to_dict() == {"seed": 80, "mean": 8}
     mean = rows[(rows["kind"] == "mean") & (rows["arm"] == study.arms[0].name)]["value"].item()
     assert mean == pytest.approx(100 * study.arms[0].mean)
 
 
 def test_an_arm_without_finished_runs_keeps_its_place() -> None:
-    assert "no finished run" in texts(charts.seeds(made_up_analyses.all_diverged()))
+    assert "no finished run" in texts(seeds.draw(made_up_analyses.all_diverged()))
 
 
 def test_what_was_not_recorded_is_not_drawn() -> None:
     study = made_up_analyses.single_arm()
     nothing = replace(study, curves=study.curves.iloc[:0], arms=())
     assert [draw(nothing) for draw in CHARTS] == [None] * 4
-    assert charts.metric_curves(replace(study, outcome=OUTCOMES["test_loss"])) is None
+    assert curves.metric_curves(replace(study, outcome=OUTCOMES["test_loss"])) is None
 
 
 def test_names_cannot_leave_the_text_of_a_chart() -> None:
@@ -163,14 +164,14 @@ def test_names_cannot_leave_the_text_of_a_chart() -> None:
 
 
 def test_alternative_texts_say_what_is_seen(study: Analysis) -> None:
-    assert captions.forest_alt(study).startswith(
+    assert forest.alternative(study).startswith(
         "Forest plot of 4 contrasts. batch norm yes against no, sgd: +14.42 points, "
         "95 % interval 14.33 to 14.52, better."
     )
     assert "Dot plot of the test accuracy of 80 runs. Lowest mean 78.18 % for sgd" in (
-        captions.seeds_alt(study)
+        seeds.alternative(study)
     )
-    alt = captions.curves_alt(study, ["train_accuracy", "test_accuracy"])
+    alt = curves.alternative(study, ["train_accuracy", "test_accuracy"])
     assert "Line chart of train accuracy and test accuracy by epoch for 8 arms." in alt
     assert "Test accuracy ends lowest at 78.18 % for sgd" in alt
 
@@ -179,7 +180,7 @@ def test_arms_without_curves_are_named_in_the_caption() -> None:
     study = made_up_analyses.all_diverged()
     gone = study.arms[2].name
     cut = replace(study, curves=study.curves[study.curves["arm"] != gone])
-    assert f"Without any finite value: {gone}." in captions.curves_caption(cut, ["test_loss"])
+    assert f"Without any finite value: {gone}." in curves.caption(cut, ["test_loss"])
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -187,27 +188,27 @@ def test_candidates_of_every_kind_of_study_can_be_drawn(kind: Callable[[], Analy
     study = made_up_analyses.tuned(kind())
     assert study.tuning
     for path, axis in (("train.learning_rate", "log"), ("model.activation", None)):
-        chart = charts.sensitivity(study, path)
+        chart = sensitivity.draw(study, path)
         assert chart is not None
         drawn = chart.to_dict()
         layer = drawn.get("spec", drawn)["layer"][0]
         assert layer["encoding"]["x"].get("scale", {}).get("type") == axis
         assert charts.to_svg(chart).startswith("<svg")
-    assert charts.sensitivity(kind(), "train.learning_rate") is None
+    assert sensitivity.draw(kind(), "train.learning_rate") is None
 
 
 def test_a_candidate_is_a_point_unless_it_lost_a_seed_and_the_chosen_one_is_known() -> None:
     study = made_up_analyses.tuned()
-    rows = frames.candidate_rows(study, "train.learning_rate")
+    rows = sensitivity.tabulated(study, "train.learning_rate")
     assert sorted(rows["value"]) == [0.0004, 0.0004, 0.002, 0.002, 0.05, 0.05]
     assert list(rows[rows["chosen"]]["value"]) == [0.05, 0.05]
     best = rows[rows["chosen"]].iloc[0]
     assert (best["low"], best["mean"], best["high"]) == pytest.approx((89, 90, 91))
     assert "2 candidates that lost a seed, by divergence, are not drawn" in (
-        captions.sensitivity_caption(study)
+        sensitivity.caption(study)
     )
     assert "Chosen: batch norm no at 0.05 with 90.00 %; batch norm yes at 0.05" in (
-        captions.sensitivity_alt(study, "train.learning_rate")
+        sensitivity.alternative(study, "train.learning_rate")
     )
 
 
@@ -219,7 +220,7 @@ def encodings(chart: charts.Chart | None, channel: str) -> list[dict[str, Any]]:
 
 def test_the_forest_of_ratios_stands_around_one_on_a_log_scale() -> None:
     study = made_up_analyses.clock()
-    chart = charts.forest(study)
+    chart = forest.draw(study)
     rows = [row for rows in chart.to_dict()["datasets"].values() for row in rows]  # type: ignore[union-attr]
     (band,) = (row for row in rows if set(row) == {"low", "high"})
     assert (band["low"], band["high"]) == pytest.approx((1 / 1.05, 1.05))
@@ -234,15 +235,15 @@ def test_the_forest_of_ratios_stands_around_one_on_a_log_scale() -> None:
     assert "0.05" in words  # a label of the axis
     assert any("← better" in word and "ratio of time per epoch" in word for word in words)
     assert any("shaded: within 5 % (1/1.05 to 1.05)" in word for word in words)
-    assert "of the line at one" in captions.forest_caption(study)
+    assert "of the line at one" in forest.caption(study)
     assert "width 16: ×0.996, 95 % interval 0.977 to 1.016, equivalent." in (
-        captions.forest_alt(study)
+        forest.alternative(study)
     )
 
 
 def test_times_of_every_run_are_in_seconds_on_a_log_scale() -> None:
     study = made_up_analyses.clock()
-    chart = charts.seeds(study)
+    chart = seeds.draw(study)
     assert chart is not None
     assert "time per epoch (s)" in texts(chart)
     layer = chart.to_dict()["spec"]["layer"][0]
@@ -251,20 +252,20 @@ def test_times_of_every_run_are_in_seconds_on_a_log_scale() -> None:
 
 def test_two_factors_are_crossed_with_devices_as_lines() -> None:
     study = made_up_analyses.clock()
-    crossed = frames.crossing(study)
+    crossed = interaction.crossing(study)
     assert crossed is not None
     assert (crossed.x, crossed.lines, crossed.series) == ("width", "device", ["cpu", "cuda"])
     assert crossed.levels == ["16", "128", "2048"]
     assert list(crossed.rows["mean"]) == pytest.approx([arm.mean for arm in study.arms])
     assert crossed.logarithmic
-    chart = charts.interaction(study)
+    chart = interaction.draw(study)
     assert {y["scale"]["type"] for y in encodings(chart, "y") if "scale" in y} == {"log"}
     assert "0.05" in texts(chart)
     cpu = f"{study.arms[0].mean:.3g} s at 16, {study.arms[4].mean:.3g} s at 2048"
-    assert captions.interaction_alt(study).startswith(
+    assert interaction.alternative(study).startswith(
         f"Line chart of the time per epoch by width, 2 lines. device cpu: {cpu}. device cuda:"
     )
-    assert "the effect of device seems to depend on width" in captions.interaction_caption(study)
+    assert "the effect of device seems to depend on width" in interaction.caption(study)
 
 
 def test_numbers_along_the_axis_are_in_order_and_further_factors_have_panels() -> None:
@@ -272,7 +273,7 @@ def test_numbers_along_the_axis_are_in_order_and_further_factors_have_panels() -
     study = made_up_analyses.made_up(
         factors, lambda levels: float(levels["width"]), made_up_analyses.within("norm")
     )
-    crossed = frames.crossing(study)
+    crossed = interaction.crossing(study)
     assert crossed is not None
     assert (crossed.x, crossed.lines) == ("width", "engine")
     assert crossed.levels == ["8", "16", "64"]
@@ -280,31 +281,31 @@ def test_numbers_along_the_axis_are_in_order_and_further_factors_have_panels() -
     line = crossed.rows[(crossed.rows["panel"] == "norm no") & (crossed.rows["series"] == "jax")]
     assert list(line["mean"].round()) == [800, 1600, 6400]
     assert not crossed.logarithmic
-    assert "norm yes" in texts(charts.interaction(study))
+    assert "norm yes" in texts(interaction.draw(study))
 
 
 def test_lines_are_the_factor_with_the_fewest_levels(study: Analysis) -> None:
-    crossed = frames.crossing(study)
+    crossed = interaction.crossing(study)
     assert crossed is not None
     assert (crossed.x, crossed.lines) == ("optimizer", "batch norm")
     assert not crossed.logarithmic
-    assert "sgd" in texts(charts.interaction(study))
+    assert "sgd" in texts(interaction.draw(study))
 
 
 @pytest.mark.parametrize("kind", [made_up_analyses.two_arms, made_up_analyses.all_diverged])
 def test_one_factor_or_an_arm_without_a_value_cannot_be_crossed(kind: Any) -> None:
     study = kind()
-    assert charts.interaction(study) is None
-    assert captions.interaction_caption(study) == captions.interaction_alt(study) == ""
+    assert interaction.draw(study) is None
+    assert interaction.caption(study) == interaction.alternative(study) == ""
 
 
 def test_an_interval_below_zero_ends_on_the_log_axis() -> None:
     study = made_up_analyses.clock(seeds=2, noise=2.0)
-    crossed = frames.crossing(study)
+    crossed = interaction.crossing(study)
     assert crossed is not None
     assert any(arm.low < 0 for arm in study.arms)
     assert (crossed.rows["low"] > 0).all()
-    assert charts.to_svg(charts.interaction(study)).startswith("<svg")  # type: ignore[arg-type]
+    assert charts.to_svg(interaction.draw(study)).startswith("<svg")  # type: ignore[arg-type]
 
 
 def logged(study: Analysis, epochs: int = 2) -> Analysis:
@@ -334,50 +335,50 @@ def axes(chart: charts.Chart | None) -> list[tuple[str, str]]:
 
 
 def test_loss_and_accuracy_have_an_axis_each_and_every_arm_a_panel(study: Analysis) -> None:
-    chart = charts.loss_and_metric(study)
+    chart = twin.loss_and_metric(study)
     assert axes(chart) == [("training loss", "left"), ("test accuracy (%)", "right")]
     words = texts(chart)
     for arm in study.arms:
         assert arm.name in words
-    regression = charts.loss_and_metric(made_up_analyses.regression())
+    regression = twin.loss_and_metric(made_up_analyses.regression())
     assert axes(regression) == [("training loss", "left"), ("test RMSE", "right")]
-    assert charts.loss_and_metric(made_up_analyses.clock()) is None
+    assert twin.loss_and_metric(made_up_analyses.clock()) is None
 
 
 def test_steps_are_counted_over_all_epochs() -> None:
     study = logged(made_up_analyses.two_arms())
-    drawn = frames.loss_by_step(study)
+    drawn = twin.by_step(study)
     assert drawn is not None
     one = drawn.rows[(drawn.rows["arm"] == study.arms[0].name)]
     loss = one[one["metric"] == "train_loss"]
     assert list(loss["epoch"]) == [10, 20, 35, 45]
     assert list(loss["mean"]) == pytest.approx([2.36, 2.32, 2.26, 2.22])
-    chart = charts.loss_by_step(study)
+    chart = twin.loss_by_step(study)
     assert axes(chart) == [("training loss", "left"), ("training accuracy (%)", "right")]
     assert "step" in texts(chart)
-    assert captions.loss_by_step_alt(study).startswith(
+    assert twin.loss_by_step_alternative(study).startswith(
         "Line chart of training loss and training accuracy by step, 2 panels. batch norm no ends "
         "at 2.2200 and 22.00 %."
     )
-    assert charts.loss_by_step(made_up_analyses.two_arms()) is None
+    assert twin.loss_by_step(made_up_analyses.two_arms()) is None
 
 
 def test_of_many_arms_some_are_drawn_with_the_first_and_the_last() -> None:
     study = made_up_analyses.one_factor_of_24()
-    drawn = frames.loss_and_metric(study)
+    drawn = twin.by_epoch(study)
     assert drawn is not None
     assert len(drawn.panels) == frames.MOST_PANELS
     assert (drawn.panels[0], drawn.panels[-1]) == (study.arms[0].name, study.arms[-1].name)
-    assert "12 of 24 arms are drawn." in captions.loss_and_metric_caption(study)
-    texts(charts.loss_and_metric(study))
+    assert "12 of 24 arms are drawn." in twin.loss_and_metric_caption(study)
+    texts(twin.loss_and_metric(study))
 
 
 def test_an_arm_without_any_finite_loss_has_no_panel() -> None:
     study = made_up_analyses.two_arms()
     lost = study.curves["arm"] == study.arms[0].name
     nothing = study.curves.assign(value=study.curves["value"].mask(lost))
-    drawn = frames.loss_and_metric(replace(study, curves=nothing))
+    drawn = twin.by_epoch(replace(study, curves=nothing))
     assert drawn is not None
     assert drawn.panels == [study.arms[1].name]
     nowhere = study.curves.assign(value=math.nan)
-    assert charts.loss_and_metric(replace(study, curves=nowhere)) is None
+    assert twin.loss_and_metric(replace(study, curves=nowhere)) is None

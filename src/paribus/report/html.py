@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from markupsafe import Markup
 from paribus.errors import StoreError
 from paribus.findings import Analysis, Ends
 from paribus.models.surfaces import NEAR, SURFACES, Surface
-from paribus.report import captions, charts, frames, layer_charts, paths, wording
+from paribus.report import charts, paths, wording
 from paribus.report.style import VERDICTS
 
 _ALWAYS_EXPLAINED = ("better", "worse", "equivalent", "inconclusive")
@@ -61,10 +61,10 @@ def render(analysis: Analysis) -> str:
         outcome=analysis.outcome,
         architectures=_architectures(analysis),
         conditions=any(contrast.condition for contrast in analysis.contrasts),
-        figures=_figures(analysis),
+        figures=_figures(charts.figures(analysis)),
         walked=_walked(analysis),
         near=NEAR,
-        sensitivities=_sensitivities(analysis),
+        sensitivities=_figures(charts.of_tuning(analysis)),
         styles=VERDICTS,
         explained=explained,
         fingerprint=fingerprint(analysis),
@@ -123,38 +123,13 @@ def write(analysis: Analysis, path: Path) -> Path:
     return path
 
 
-def _figures(analysis: Analysis) -> list[_Figure]:
-    losses = frames.metrics_like(analysis, "test_loss")
-    metrics = frames.metrics_like(analysis, analysis.outcome.name)
-    drawn = (
-        ("forest", charts.forest, captions.forest_caption, captions.forest_alt),
-        (
-            "interaction",
-            charts.interaction,
-            captions.interaction_caption,
-            captions.interaction_alt,
-        ),
-        ("seeds", charts.seeds, captions.seeds_caption, captions.seeds_alt),
-        ("metric", charts.metric_curves, *_about_curves(metrics)),
-        ("value", charts.value_by_step, *_about_curves(("excess",))),
-        ("loss", charts.loss_curves, *_about_curves(losses)),
-        (
-            "loss-and-metric",
-            charts.loss_and_metric,
-            captions.loss_and_metric_caption,
-            captions.loss_and_metric_alt,
-        ),
-        ("steps", charts.loss_by_step, captions.loss_by_step_caption, captions.loss_by_step_alt),
-        ("gradients", layer_charts.gradient_norms, *_about_layers(layer_charts.NORM)),
-        ("inactive", layer_charts.inactive_units, *_about_layers(layer_charts.INACTIVE)),
-        ("times", charts.epoch_times, *_about_curves(frames.timed_metrics(analysis, "s"))),
-        ("memory", charts.memory, *_about_curves(frames.timed_metrics(analysis, "MB"))),
-    )
+def _figures(figures: Iterable[charts.Figure]) -> list[_Figure]:
+    """The figures, drawn; a chart escapes its own text, and to trust its markup inlines it."""
     return [
-        # The chart escapes its own text; to trust its markup is what inlines it.
-        _Figure(f"figure-{name}", Markup(charts.to_svg(chart)), caption(analysis), alt(analysis))
-        for name, draw, caption, alt in drawn
-        if (chart := draw(analysis)) is not None
+        _Figure(
+            f"figure-{one.name}", Markup(charts.to_svg(one.chart)), one.caption, one.alternative
+        )
+        for one in figures
     ]
 
 
@@ -162,42 +137,10 @@ def _walked(analysis: Analysis) -> list[_Walked]:
     """Where the runs on each surface end, with a figure of their paths."""
     found = []
     for name, ends in paths.surfaces(analysis).items():
-        chart, figure = charts.walks(analysis, name), None
-        if chart is not None:
-            figure = _Figure(
-                f"figure-{name}",
-                Markup(charts.to_svg(chart)),
-                captions.walks_caption(),
-                captions.walks_alt(name, ends),
-            )
-        found.append(_Walked(SURFACES[name], ends, figure))
+        figure = charts.of_surface(analysis, name)
+        (drawn,) = _figures([figure]) if figure else (None,)
+        found.append(_Walked(SURFACES[name], ends, drawn))
     return found
-
-
-def _sensitivities(analysis: Analysis) -> list[_Figure]:
-    """A figure per tuned setting that has candidates to show."""
-    paths = analysis.tuning.parameters if analysis.tuning else ()
-    return [
-        _Figure(
-            f"figure-tuning-{number}",
-            Markup(charts.to_svg(chart)),
-            captions.sensitivity_caption(analysis),
-            captions.sensitivity_alt(analysis, path),
-        )
-        for number, path in enumerate(paths, 1)
-        if (chart := charts.sensitivity(analysis, path)) is not None
-    ]
-
-
-def _about_curves(metrics: Sequence[str]) -> tuple[Any, Any]:
-    return (
-        lambda analysis: captions.curves_caption(analysis, metrics),
-        lambda analysis: captions.curves_alt(analysis, metrics),
-    )
-
-
-def _about_layers(prefix: str) -> tuple[Any, Any]:
-    return layer_charts.caption, lambda analysis: layer_charts.alternative(analysis, prefix)
 
 
 def _architectures(analysis: Analysis) -> list[_Architecture]:

@@ -18,6 +18,9 @@ NOTHING = "–"
 
 _LARGEST_IN_FULL = 1e6
 
+MOST_NAMED = 12
+"""Things that a text names one by one at most."""
+
 
 def clean(text: str) -> str:
     """Return `text` without control characters and lone surrogates, each shown as �.
@@ -45,9 +48,24 @@ def listed(parts: Sequence[str]) -> str:
     return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
 
 
+def counted(count: int, thing: str) -> str:
+    """Return '1 arm' or '3 arms'."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def sentences(parts: Sequence[str]) -> str:
+    """Return each part with a full stop, in a line."""
+    return " ".join(f"{part}." for part in parts)
+
+
 def number(outcome: Outcome, value: float) -> str:
     """Return a stored value without its unit; a dash for nan, three digits for the enormous."""
     return _finite(value, value * outcome.scale, outcome.show, "")
+
+
+def told(outcome: Outcome, value: float) -> str:
+    """Return a stored value with its unit, if it has one."""
+    return f"{number(outcome, value)} {outcome.unit}".rstrip()
 
 
 def signed(outcome: Outcome, value: float) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from paribus.findings import Analysis
 from paribus.report import frames, wording
-from paribus.report.charts import _WIDTH, Chart, _finished, _look, _round_numbers, _seeds
+from paribus.report.charts.looks import WIDTH, Chart, finished, look, round_numbers, told_seeds
 
 NORM, INACTIVE = "gradient_norm_", "inactive_"
 
@@ -76,16 +76,16 @@ def _by_layer(analysis: Analysis, prefix: str, scale: alt.Scale, form: str) -> C
         return None
     plan = frames.layout(analysis)
     series = [wording.clean(one) for one in plan.series]
-    colour, dash, shape = _look(series, wording.clean(plan.factor or "arm"))
+    colour, dash, shape = look(series, wording.clean(plan.factor or "arm"))
     panels = [wording.clean(panel) for panel in plan.panels]
     columns = min(len(panels), 4)
     layers = list(range(1, int(rows["layer"].max()) + 1))
     x = alt.X("layer:O", title="layer", scale=alt.Scale(domain=layers, type="point", padding=0.4))
     y = alt.Y("mean:Q", title=_LABELS[prefix], scale=scale).axis(tickCount=5, format=form)
     if prefix == NORM:
-        y = y.axis(values=_round_numbers([rows["low"].min(), rows["high"].max()]), format=form)
+        y = y.axis(values=round_numbers([rows["low"].min(), rows["high"].max()]), format=form)
     base = alt.Chart().encode(x=x.axis(labelAngle=0), color=colour)
-    width = (_WIDTH - 60) // columns - 14
+    width = (WIDTH - 60) // columns - 14
     chart = (
         alt.layer(
             base.mark_rule(strokeWidth=1.4, opacity=0.6).encode(
@@ -99,9 +99,9 @@ def _by_layer(analysis: Analysis, prefix: str, scale: alt.Scale, form: str) -> C
         .properties(width=width, height=260 if columns == 1 else 180)
     )
     heading = f"{wording.capitalised(_LABELS[prefix])} by layer"
-    says = f"Mean and 95 % t interval after the last epoch, {_seeds(rows['n'])}"
+    says = f"Mean and 95 % t interval after the last epoch, {told_seeds(rows['n'])}"
     if len(panels) == 1:
-        return _finished(chart, heading, says)
+        return finished(chart, heading, says)
     facet = alt.Facet("panel:N", title=None, sort=panels).header(labelLimit=width)
     spacing = {"row": 16, "column": 14}
-    return _finished(chart.facet(facet=facet, columns=columns, spacing=spacing), heading, says)
+    return finished(chart.facet(facet=facet, columns=columns, spacing=spacing), heading, says)
