@@ -8,6 +8,7 @@ import pytest
 from paribus.errors import StoreError
 from paribus.findings import Analysis
 from paribus.report import html
+from paribus.report.links import Linker
 from paribus.study.confounds import Confound
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -64,7 +65,7 @@ def test_the_reason_is_a_section_of_its_own_after_the_answer(
     root = parsed(html.render(replace(study, reason="Small & <fast>.")))
     main = root.find("body/main")
     assert main is not None
-    assert [part.attrib.get("id") for part in main][:3] == [None, "why", "arms"]
+    assert [part.attrib.get("id") for part in main][:3] == [None, "why", "discussion"]
     assert words(main[1]) == "Why Small & <fast>."
     assert "#why" in [link.attrib.get("href") for link in root.iter("a")]
     assert "Why" not in page
@@ -74,8 +75,32 @@ def test_every_link_of_the_contents_leads_somewhere(page: str) -> None:
     root = parsed(page)
     ids = {node.attrib.get("id") for node in root.iter()}
     links = [node.attrib["href"][1:] for node in root.iter("a")]
-    assert len(links) == 7
     assert set(links) <= ids
+    (contents,) = root.iter("nav")
+    sections = [node.attrib["id"] for node in root.iter("section")]
+    assert [node.attrib["href"][1:] for node in contents.iter("a")] == sections
+    assert sections[:3] == ["discussion", "arms", "contrasts"]
+
+
+def test_numbers_of_the_prose_link_to_a_row_that_has_them(page: str) -> None:
+    root = parsed(page)
+    rows = {n.attrib["id"]: words(n).replace("−", "-") for n in root.iter("tr") if "id" in n.attrib}
+    links = [node for node in root.iter("a") if node.attrib.get("class") == "figure"]
+    assert len(links) >= 10
+    for link in links:
+        number = words(link).lstrip("+−-×")
+        assert number in rows[link.attrib["href"][1:]]
+
+
+def test_a_number_that_is_a_level_is_no_link() -> None:
+    study = made_up_analyses.two_arms()
+    (one, *others) = study.arms
+    named = replace(one, name="dropout 0.25", levels={"dropout": "0.25"}, mean=0.0025)
+    link = Linker(replace(study, arms=(named, *others)))
+    assert link("dropout 0.25 reaches 0.25 %.") == (
+        'dropout 0.25 reaches <a class="figure" href="#arm-1">0.25</a> %.'
+    )
+    assert link("<b> `a < b`") == "&lt;b&gt; <code>a &lt; b</code>"
 
 
 def test_arms_and_contrasts_are_tabled(page: str) -> None:
@@ -260,4 +285,4 @@ def test_times_are_told_as_ratios() -> None:
     assert "×0.313 [0.309, 0.317]" in text
     assert "a difference within 5 % (1/1.05 to 1.05) was declared too small to matter" in text
     figures = [figure.attrib["id"] for figure in parsed(page).iter("figure")]
-    assert figures == ["figure-forest", "figure-interaction", "figure-seeds", "figure-loss"]
+    assert figures == ["figure-forest", "figure-seeds", "figure-interaction", "figure-loss"]

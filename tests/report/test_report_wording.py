@@ -71,3 +71,8 @@ def test_clean_text_can_be_encoded_and_moves_no_cursor(text: str) -> None:
     cleaned.encode("utf-8")
     assert len(cleaned) == len(text)
     assert not set(cleaned) & {chr(code) for code in range(32)} - {"\n", "\t"}
+
+
+def test_consecutive_numbers_are_a_span() -> None:
+    assert wording.spans([8, 0, 1, 2, 3, 5, 7]) == "0 to 3, 5, 7 and 8"
+    assert wording.spans([]) == ""

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Iterable
+from collections import defaultdict
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.metadata import version
@@ -21,17 +21,48 @@ from paribus.errors import StoreError
 from paribus.findings import Analysis, Ends
 from paribus.models.surfaces import NEAR, SURFACES, Surface
 from paribus.report import charts, paths, wording
+from paribus.report.discussion import discussion
+from paribus.report.links import Linker
 from paribus.report.style import VERDICTS
 
 _ALWAYS_EXPLAINED = ("better", "worse", "equivalent", "inconclusive")
 
 
+_SECTIONS = {
+    "why": "Why",
+    "discussion": "Discussion",
+    "arms": "Arms",
+    "contrasts": "Contrasts",
+    "evidence": "What else the runs say",
+    "looks": "Looks",
+    "proof": "Proof of equal maths",
+    "secondary": "The same runs by other outcomes",
+    "confounds": "What may confound this",
+    "training": "How training went",
+    "time": "Time and memory",
+    "ends": "Where they end",
+    "tuning": "Tuning",
+    "architecture": "Architecture",
+    "how": "How this was done",
+    "environment": "Environment",
+    "again": "Do it again",
+}
+_ALWAYS = ("arms", "architecture", "how", "environment", "again")
+
+
 @dataclass(frozen=True)
 class _Figure:
-    anchor: str
+    name: str
     svg: Markup
     caption: str
-    alt: str
+    alternative: str
+
+
+@dataclass(frozen=True)
+class _Section:
+    name: str
+    title: str
+    figures: list[_Figure]
 
 
 @dataclass(frozen=True)
@@ -56,15 +87,39 @@ def render(analysis: Analysis) -> str:
     explained = {
         name: style for name, style in VERDICTS.items() if name in _ALWAYS_EXPLAINED or name in seen
     }
+    figures: dict[str, list[_Figure]] = defaultdict(list)
+    for one in (*charts.figures(analysis), *charts.of_tuning(analysis)):
+        figures[one.section].append(_drawn(one))
+    said = discussion(analysis)
+    walked = _walked(analysis)
+    filled = {
+        "why": analysis.reason,
+        "discussion": said,
+        "contrasts": analysis.contrasts,
+        "evidence": analysis.remarks,
+        "looks": analysis.looks,
+        "proof": analysis.proofs,
+        "secondary": analysis.secondary,
+        "confounds": analysis.confounds,
+        "ends": walked,
+        "tuning": analysis.tuning,
+    }
     return _environment().get_template("report.html.j2").render(
         analysis=analysis,
         outcome=analysis.outcome,
+        sections=[
+            _Section(name, title, figures[name])
+            for name, title in _SECTIONS.items()
+            if name in _ALWAYS or filled.get(name) or figures[name]
+        ],
+        top=figures["answer"],
+        discussion=said,
+        linked=Linker(analysis),
         architectures=_architectures(analysis),
         conditions=any(contrast.condition for contrast in analysis.contrasts),
-        figures=_figures(charts.figures(analysis)),
-        walked=_walked(analysis),
+        walked=walked,
+        seeds=wording.spans({block for arm in analysis.arms for block in arm.values}),
         near=NEAR,
-        sensitivities=_figures(charts.of_tuning(analysis)),
         styles=VERDICTS,
         explained=explained,
         fingerprint=fingerprint(analysis),
@@ -123,14 +178,10 @@ def write(analysis: Analysis, path: Path) -> Path:
     return path
 
 
-def _figures(figures: Iterable[charts.Figure]) -> list[_Figure]:
-    """The figures, drawn; a chart escapes its own text, and to trust its markup inlines it."""
-    return [
-        _Figure(
-            f"figure-{one.name}", Markup(charts.to_svg(one.chart)), one.caption, one.alternative
-        )
-        for one in figures
-    ]
+def _drawn(figure: charts.Figure) -> _Figure:
+    """Draw a figure; a chart escapes its own text, and to trust its markup inlines it."""
+    svg = Markup(charts.to_svg(figure.chart))
+    return _Figure(figure.name, svg, figure.caption, figure.alternative)
 
 
 def _walked(analysis: Analysis) -> list[_Walked]:
@@ -138,8 +189,7 @@ def _walked(analysis: Analysis) -> list[_Walked]:
     found = []
     for name, ends in paths.surfaces(analysis).items():
         figure = charts.of_surface(analysis, name)
-        (drawn,) = _figures([figure]) if figure else (None,)
-        found.append(_Walked(SURFACES[name], ends, drawn))
+        found.append(_Walked(SURFACES[name], ends, _drawn(figure) if figure else None))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from paribus.findings import Analysis, ArmSummary, Contrast, Part, Proof, Tuning
@@ -51,6 +51,20 @@ def listed(parts: Sequence[str]) -> str:
 def counted(count: int, thing: str) -> str:
     """Return '1 arm' or '3 arms'."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Return '0 to 3, 5, 7 and 8': each number, with consecutive ones as a span."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(
+        f"{run[0]} to {run[-1]}" if len(run) > 2 else listed([str(one) for one in run])
+        for run in runs
+    )
 
 
 def sentences(parts: Sequence[str]) -> str:

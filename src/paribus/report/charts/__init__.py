@@ -25,14 +25,16 @@ from paribus.report.charts.looks import Chart, to_svg
 
 __all__ = ["CHARTS", "Chart", "Figure", "Kind", "figures", "of_surface", "of_tuning", "to_svg"]
 
+_Draw = Callable[[Analysis], Chart | None]
 _Words = Callable[[Analysis], str]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of chart: how it is drawn, and how it is told."""
+    """A kind of chart: the section of a report that it belongs to, its drawing, and its words."""
 
-    draw: Callable[[Analysis], Chart | None]
+    section: str
+    draw: _Draw
     caption: _Words
     alternative: _Words
 
@@ -42,38 +44,55 @@ class Figure:
     """A chart with its words; the name is unique within a report."""
 
     name: str
+    section: str
     chart: Chart
     caption: str
     alternative: str
 
 
-def _curves(draw: Callable[[Analysis], Chart | None], metrics: curves.Metrics) -> Kind:
+def _curves(section: str, draw: _Draw, metrics: curves.Metrics) -> Kind:
     return Kind(
+        section,
         draw,
         lambda analysis: curves.caption(analysis, metrics(analysis)),
         lambda analysis: curves.alternative(analysis, metrics(analysis)),
     )
 
 
-def _by_layer(draw: Callable[[Analysis], Chart | None], prefix: str) -> Kind:
-    return Kind(draw, layers.caption, lambda analysis: layers.alternative(analysis, prefix))
+def _by_layer(draw: _Draw, prefix: str) -> Kind:
+    def alternative(analysis: Analysis) -> str:
+        return layers.alternative(analysis, prefix)
+
+    return Kind("training", draw, layers.caption, alternative)
+
+
+def _losses(analysis: Analysis) -> tuple[str, ...]:
+    return frames.metrics_like(analysis, "test_loss")
 
 
 CHARTS = {
-    "forest": Kind(forest.draw, forest.caption, forest.alternative),
-    "interaction": Kind(interaction.draw, interaction.caption, interaction.alternative),
-    "seeds": Kind(seeds.draw, seeds.caption, seeds.alternative),
-    "metric": _curves(curves.metric_curves, curves.of_outcome),
-    "value": _curves(curves.value_by_step, lambda _: ("excess",)),
-    "loss": _curves(curves.loss_curves, lambda one: frames.metrics_like(one, "test_loss")),
+    "forest": Kind("answer", forest.draw, forest.caption, forest.alternative),
+    "seeds": Kind("arms", seeds.draw, seeds.caption, seeds.alternative),
+    "interaction": Kind("evidence", interaction.draw, interaction.caption, interaction.alternative),
+    "metric": _curves("training", curves.metric_curves, curves.of_outcome),
+    "value": _curves("training", curves.value_by_step, lambda _: ("excess",)),
+    "loss": _curves("training", curves.loss_curves, _losses),
     "loss-and-metric": Kind(
-        twin.loss_and_metric, twin.loss_and_metric_caption, twin.loss_and_metric_alternative
+        "training",
+        twin.loss_and_metric,
+        twin.loss_and_metric_caption,
+        twin.loss_and_metric_alternative,
     ),
-    "steps": Kind(twin.loss_by_step, twin.loss_by_step_caption, twin.loss_by_step_alternative),
+    "steps": Kind(
+        "training",
+        twin.loss_by_step,
+        twin.loss_by_step_caption,
+        twin.loss_by_step_alternative,
+    ),
     "gradients": _by_layer(layers.gradient_norms, layers.NORM),
     "inactive": _by_layer(layers.inactive_units, layers.INACTIVE),
-    "times": _curves(curves.epoch_times, lambda one: frames.timed_metrics(one, "s")),
-    "memory": _curves(curves.memory, lambda one: frames.timed_metrics(one, "MB")),
+    "times": _curves("time", curves.epoch_times, lambda one: frames.timed_metrics(one, "s")),
+    "memory": _curves("time", curves.memory, lambda one: frames.timed_metrics(one, "MB")),
 }
 """The kinds of charts that every study is asked for, in the order of a report."""
 
@@ -83,7 +102,9 @@ def figures(analysis: Analysis) -> Iterator[Figure]:
     for name, kind in CHARTS.items():
         chart = kind.draw(analysis)
         if chart is not None:
-            yield Figure(name, chart, kind.caption(analysis), kind.alternative(analysis))
+            yield Figure(
+                name, kind.section, chart, kind.caption(analysis), kind.alternative(analysis)
+            )
 
 
 def of_tuning(analysis: Analysis) -> Iterator[Figure]:
@@ -92,7 +113,7 @@ def of_tuning(analysis: Analysis) -> Iterator[Figure]:
         chart = sensitivity.draw(analysis, path)
         if chart is not None:
             words = sensitivity.caption(analysis), sensitivity.alternative(analysis, path)
-            yield Figure(f"tuning-{number}", chart, *words)
+            yield Figure(f"tuning-{number}", "tuning", chart, *words)
 
 
 def of_surface(analysis: Analysis, surface: str) -> Figure | None:
@@ -101,4 +122,4 @@ def of_surface(analysis: Analysis, surface: str) -> Figure | None:
     if chart is None:
         return None
     ends = paths.surfaces(analysis)[surface]
-    return Figure(surface, chart, walks.caption(), walks.alternative(surface, ends))
+    return Figure(surface, "ends", chart, walks.caption(), walks.alternative(surface, ends))
