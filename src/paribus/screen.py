@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     Progress,
@@ -38,6 +40,8 @@ from paribus.study.declaration import contrasts
 from paribus.study.design import Design
 from paribus.study.plan import Plan
 from paribus.workers.messages import EpochDone
+
+_READABLE = 30  # columns that a sentence needs beside others
 
 
 class _Console(Console):
@@ -529,19 +533,46 @@ def table(
     wrap: str = "",
     console: Console = out,
 ) -> None:
-    """Print rows of equal keys as a table: `right` aligns columns, `wrap` names one that gives."""
+    """Print rows of equal keys as a table: `right` aligns columns, `wrap` names one that gives.
+
+    Where that one has too little room beside the others, it stands below each row.
+    """
+    cells = [
+        {key: v if isinstance(v, Text) else Text(str(v)) for key, v in row.items()} for row in rows
+    ]
+    headings = [key for key in (rows[0] if rows else ()) if key != wrap]
+    widths = {key: max(len(key), *(row[key].cell_len for row in cells)) for key in headings}
+    below = bool(wrap) and console.width - sum(w + 2 for w in widths.values()) < _READABLE
+    if not below:
+        grid = _grid(list(rows[0]) if rows else [], right, wrap)
+        for row in cells:
+            grid.add_row(*row.values())
+        console.print(grid)
+        return
+    for number, row in enumerate(cells):
+        grid = _grid(headings, right, wrap, widths)
+        grid.show_header = not number
+        grid.add_row(*(row[heading] for heading in headings))
+        console.print(grid)
+        console.print(Padding(row[wrap], (0, 0, 0, 2)), style="dim")
+
+
+def _grid(
+    headings: Sequence[str],
+    right: Sequence[str],
+    wrap: str,
+    widths: Mapping[str, int] = MappingProxyType({}),
+) -> Table:
     grid = Table(box=None, header_style="dim", pad_edge=False)
-    for heading in rows[0] if rows else ():
+    for heading in headings:
         grid.add_column(
             heading,
             justify="right" if heading in right else "left",
             no_wrap=heading != wrap,
             overflow="fold",
+            width=widths.get(heading),
         )
-    for row in rows:
-        cells = row.values()
-        grid.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in cells))
-    console.print(grid)
+    return grid
 
 
 def lines(rows: Sequence[Mapping[str, Any]], right: Sequence[str] = ()) -> None:
