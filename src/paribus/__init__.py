@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paribus.api import Result, Study
+    from paribus.api import Comparison, Result, Study, compare
     from paribus.engines.checkpoints import load_model
     from paribus.errors import DataError, InputError, ParibusError, RunError, SpecError, StoreError
 
 _HOMES = {
     "Study": "paribus.api",
     "Result": "paribus.api",
+    "Comparison": "paribus.api",
+    "compare": "paribus.api",
     "load_model": "paribus.engines.checkpoints",
     **dict.fromkeys(
         ["ParibusError", "InputError", "SpecError", "DataError", "StoreError", "RunError"],
@@ -20,6 +22,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Comparison",
     "DataError",
     "InputError",
     "ParibusError",
@@ -28,6 +31,7 @@ __all__ = [
     "SpecError",
     "StoreError",
     "Study",
+    "compare",
     "load_model",
 ]
 

@@ -8,12 +8,17 @@ from typing import Any
 
 import pandas as pd
 
+from paribus import agreement
 from paribus.checkpoints import checkpoint
 from paribus.class_tables import confusion, recall
+from paribus.comparison import TwoStudies
+from paribus.comparison import compare as compare_sides
 from paribus.data import Dataset, from_frame
 from paribus.data import load as load_data
+from paribus.differing import Side
 from paribus.errors import SpecError
 from paribus.findings import Analysis
+from paribus.report import comparison
 from paribus.run import DEFAULT_STORE, Settings, lay_out, make_plan, run_study
 from paribus.store.export import runs_frame
 from paribus.store.store import Store
@@ -206,5 +211,56 @@ class Result:
 
         return write(self.analysis, Path(path))
 
+    def _side(self) -> Side:
+        with Store(self._store) as store:
+            return Side(store.study(self.analysis.key), self.analysis, self._store)
+
     def __repr__(self) -> str:
         return f"Result({self.analysis.question!r}: {self.answer!r})"
+
+
+class Comparison:
+    """Two results held against each other: what differs, and whether the verdicts agree."""
+
+    def __init__(self, found: TwoStudies) -> None:
+        self.found = found
+
+    @property
+    def answer(self) -> str:
+        """What differs, whether the verdicts agree, and how the arms compare, in sentences."""
+        return agreement.answer(self.found)
+
+    @property
+    def notes(self) -> list[str]:
+        """How the two were compared, how sure that is, and what it does not say."""
+        return agreement.notes(self.found)
+
+    @property
+    def differences(self) -> pd.DataFrame:
+        """One row per thing that differs: kind, what, here (the first result), there."""
+        return pd.DataFrame(
+            comparison.difference_rows(self.found), columns=["kind", "what", "here", "there"]
+        )
+
+    @property
+    def arms(self) -> pd.DataFrame:
+        """One row per arm that both have: means, here - there with its interval, verdict."""
+        return pd.DataFrame(comparison.arm_rows(self.found))
+
+    @property
+    def contrasts(self) -> pd.DataFrame:
+        """One row per contrast that both have: differences, verdicts, and whether these agree."""
+        return pd.DataFrame(comparison.contrast_rows(self.found))
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.answer!r})"
+
+
+def compare(here: Result, there: Result) -> Comparison:
+    """Hold two results against each other: this run and last month's, two machines, two settings.
+
+    Where both share the data, its split and the study's seed, runs are paired within seeds;
+    otherwise arms are compared by Welch's t. Raises InputError where both are one study of one
+    store.
+    """
+    return Comparison(compare_sides(here._side(), there._side()))

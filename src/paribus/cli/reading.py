@@ -89,6 +89,46 @@ def show(study: StoredName, store: StoreFile = DEFAULT_STORE, json: Json = False
 
 
 @app.command()
+def compare(
+    here: Annotated[str, typer.Argument(help="A study in the store: its name or its key.")],
+    there: Annotated[str, typer.Argument(help="The study that it is held against.")],
+    store: StoreFile = DEFAULT_STORE,
+    with_store: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The store of the second study, where it is another."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Hold two studies against each other: this run and last month's, two machines, two settings.
+
+    What differs comes first: controls, data, environment, margin, seeds. Then
+    each arm that both have, here - there, with a verdict, and whether their
+    contrasts have the same verdicts. Where both studies have the same name,
+    give their keys: `paribus list` shows them.
+
+    [bold]Examples[/bold]
+
+      paribus compare optimizers 3fa94c17
+
+      paribus compare optimizers optimizers --with-store last-month.sqlite
+
+      paribus compare frameworks frameworks --with-store other-machine.sqlite --json
+    """
+    from paribus import screen
+    from paribus.comparison import compare as compare_sides
+    from paribus.comparison import read_side
+    from paribus.report.comparison import render, to_record
+    from paribus.store.store import Store
+
+    with Store(store) as ours, Store(with_store or store) as theirs:
+        found = compare_sides(read_side(ours, here), read_side(theirs, there))
+    if json:
+        screen.print_json(to_record(found))
+    else:
+        render(found, screen.out)
+
+
+@app.command()
 def log(
     study: StoredName,
     arm: Annotated[str | None, typer.Option(help="Of this arm alone.")] = None,

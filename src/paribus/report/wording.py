@@ -9,6 +9,7 @@ from typing import Any
 
 from paribus.findings import Analysis, ArmSummary, Contrast, Part, Proof, Tuning
 from paribus.stats.paired import Paired
+from paribus.stats.unpaired import Unpaired
 from paribus.study.engine import GRADIENT_TOLERANCE, LOSS_TOLERANCE, UPDATE_TOLERANCE
 from paribus.study.factors import factor_label, level_label
 from paribus.study.outcomes import Outcome
@@ -124,7 +125,7 @@ def slope(values: tuple[float, float, float]) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def difference_interval(outcome: Outcome, contrast: Contrast | Paired | Part) -> str:
+def difference_interval(outcome: Outcome, contrast: Contrast | Paired | Unpaired | Part) -> str:
     """Return '[14.10, 14.78]', without plus signs, or a dash."""
     return _interval(bound(outcome, contrast.low), bound(outcome, contrast.high))
 
@@ -133,7 +134,7 @@ def _interval(low: str, high: str) -> str:
     return NOTHING if {NOTHING, "inf", "-inf"} & {low, high} else f"[{low}, {high}]"
 
 
-def difference(outcome: Outcome, contrast: Contrast | Paired | Part) -> str:
+def difference(outcome: Outcome, contrast: Contrast | Paired | Unpaired | Part) -> str:
     """Return '+14.44 [14.10, 14.78]' or '×1.24 [1.20, 1.28]'; without an interval that is none."""
     interval = difference_interval(outcome, contrast)
     shown = signed(outcome, contrast.difference)

@@ -59,7 +59,7 @@ def paired(
     flip = p_sign_flip if p_sign_flip is not None else sign_flips([d])[0]
     if overlap:  # signs of dependent differences cannot be flipped one by one
         flip = math.nan
-    if _constant(d):
+    if constant(d):
         # No spread to judge by: the signs alone tell something.
         effect = 0.0 if mean == 0 else math.copysign(math.inf, mean)
         of_signs = flip
@@ -95,7 +95,7 @@ def _all_of_one_sign(n: int, overlap: float) -> float:
     return float(np.sum(ndtr(math.sqrt(overlap) * z) ** n * density) * (z[1] - z[0]))
 
 
-def _constant(values: np.ndarray) -> bool:
+def constant(values: np.ndarray) -> bool:
     """Return whether values are equal but for rounding."""
     return bool(np.ptp(values) <= 1e-9 * np.max(np.abs(values)))
 
@@ -109,7 +109,7 @@ def mean_interval(values: np.ndarray, overlap: float = 0.0) -> tuple[float, floa
     v = np.asarray(values, float)
     if len(v) < 2:
         return math.nan, math.nan
-    if _constant(v):
+    if constant(v):
         return float(v[0]), float(v[0])
     half = float(stdtrit(len(v) - 1, 0.975)) * standard_error(v, overlap)
     return float(v.mean()) - half, float(v.mean()) + half
@@ -173,7 +173,7 @@ def tost(differences: np.ndarray, margin: float, overlap: float = 0.0) -> float:
     d = np.asarray(differences, float)
     if len(d) < 2:
         return math.nan
-    if _constant(d):  # the least that a one-sided test of the signs can say
+    if constant(d):  # the least that a one-sided test of the signs can say
         return _all_of_one_sign(len(d), overlap) if abs(d[0]) < margin else 1.0
     nearest = margin - abs(float(d.mean()))  # to the bound that is harder to exclude
     return float(stdtr(len(d) - 1, -nearest / standard_error(d, overlap)))

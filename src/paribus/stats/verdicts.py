@@ -18,6 +18,7 @@ import numpy as np
 from paribus.stats.paired import Paired, holm, paired, sign_flips, tost
 from paribus.stats.power import seeds_to_decide
 from paribus.stats.sequential import Decision, Shape, decide, levels, repeated_interval
+from paribus.stats.unpaired import Unpaired, equivalence, welch
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "pilot", "not comparable"]
 
@@ -75,6 +76,16 @@ class Judged:
     confidence: float = 0.95  # of the interval
 
 
+@dataclass(frozen=True)
+class JudgedUnpaired:
+    """The verdict on two independent samples, with the p-values it rests on."""
+
+    unpaired: Unpaired
+    p_adjusted: float  # Holm over all that are judged together
+    p_equivalence: float  # TOST, likewise; nan without a margin
+    verdict: Verdict
+
+
 def judge(
     differences: Sequence[np.ndarray],
     margin: float | None,
@@ -99,26 +110,48 @@ def judge(
     found = [paired(d, flip, overlap) for d, flip in zip(differences, flips, strict=True)]
     enough = [one.n >= FEWEST_SEEDS for one in found]
     testable = margin is not None and margin >= resolution
-
-    def corrected(values: Iterable[float]) -> list[float]:
-        adjusted = holm(np.array([v if ok else 1.0 for v, ok in zip(values, enough, strict=True)]))
-        return [float(v) if ok else math.nan for v, ok in zip(adjusted, enough, strict=True)]
-
-    p = corrected(one.p for one in found)
+    p = _corrected((one.p for one in found), enough)
     p_same = [math.nan] * len(found)
     if margin is not None and testable:
-        p_same = corrected(tost(d, margin, overlap) for d in differences)
+        p_same = _corrected((tost(d, margin, overlap) for d in differences), enough)
     # A study whose splits share rows gets no more seeds: what counts is a new one.
     error = ALPHA if overlap else EXTENSION
     judged = []
     for d, one, p_adjusted, p_equivalence in zip(differences, found, p, p_same, strict=True):
-        verdict = _verdict(one, p_adjusted, p_equivalence, higher_is_better)
+        verdict = _verdict(one.n, one.difference, p_adjusted, p_equivalence, higher_is_better)
         needed = None
         if verdict == "inconclusive" and margin is not None and testable:
             sd = float(np.std(d, ddof=1))
             needed = seeds_to_decide(sd, margin, error / len(found), overlap)
         judged.append(Judged(one, p_adjusted, p_equivalence, verdict, needed))
     return judged
+
+
+def judge_unpaired(
+    samples: Sequence[tuple[np.ndarray, np.ndarray]],
+    margin: float | None,
+    higher_is_better: bool,
+    overlaps: tuple[float, float] = (0.0, 0.0),
+) -> list[JudgedUnpaired]:
+    """Judge what first samples have over second ones, all together, by the rule of `judge`.
+
+    The samples are independent; the smaller of the two counts as the number of pairs does.
+    """
+    found = [welch(first, second, overlaps) for first, second in samples]
+    enough = [one.fewest >= FEWEST_SEEDS for one in found]
+    p = _corrected((one.p for one in found), enough)
+    p_same = [math.nan] * len(found)
+    if margin is not None:
+        p_same = _corrected((equivalence(a, b, margin, overlaps) for a, b in samples), enough)
+    return [
+        JudgedUnpaired(
+            one,
+            p_adjusted,
+            p_equivalence,
+            _verdict(one.fewest, one.difference, p_adjusted, p_equivalence, higher_is_better),
+        )
+        for one, p_adjusted, p_equivalence in zip(found, p, p_same, strict=True)
+    ]
 
 
 def judge_in_looks(
@@ -186,7 +219,8 @@ def judge_in_looks(
         )
         one = told[-1].paired
         p = 0.0 if ends[1] == end else 1.0
-        verdict = _verdict(one, p, 0.0 if ends[0] == end else 1.0, higher_is_better)
+        p_same = 0.0 if ends[0] == end else 1.0
+        verdict = _verdict(one.n, one.difference, p, p_same, higher_is_better)
         needed = None
         if verdict == "inconclusive" and margin and testable and not looks.planned:
             sd = float(np.std(at[end][i], ddof=1))
@@ -222,15 +256,22 @@ def _one_by_one(p_values: Sequence[np.ndarray], looks: Looks) -> list[list[Decis
     return found
 
 
+def _corrected(values: Iterable[float], enough: Sequence[bool]) -> list[float]:
+    """Correct p-values by Holm; those of too few seeds count as 1, and are nan."""
+    counted = [v if ok and not math.isnan(v) else 1.0 for v, ok in zip(values, enough, strict=True)]
+    adjusted = holm(np.array(counted))
+    return [float(v) if ok else math.nan for v, ok in zip(adjusted, enough, strict=True)]
+
+
 def _verdict(
-    one: Paired, p_adjusted: float, p_equivalence: float, higher_is_better: bool
+    n: int, difference: float, p_adjusted: float, p_equivalence: float, higher_is_better: bool
 ) -> Verdict:
-    if one.n == 0:
+    if n == 0:
         return "not comparable"
-    if one.n < FEWEST_SEEDS:
+    if n < FEWEST_SEEDS:
         return "pilot"
     if p_equivalence < ALPHA:
         return "equivalent"
     if p_adjusted < ALPHA:
-        return "better" if (one.difference > 0) == higher_is_better else "worse"
+        return "better" if (difference > 0) == higher_is_better else "worse"
     return "inconclusive"
