@@ -132,6 +132,7 @@ def test_a_numeric_target_has_no_confusion_matrix(tmp_path: Path) -> None:
     result = study.run(store=tmp_path / "s.sqlite", workers=1, progress=False)
     assert "test MAE" in result.answer
     assert result.recall().empty
+    assert result.analysis.confusions.empty
     with pytest.raises(paribus.StoreError, match="no run of the model has a confusion matrix"):
         result.confusion("the model")
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from paribus.answer import answer, choice, notes
+from paribus.class_tables import best_and_worst
 from paribus.clock.machine import DISTURBED, STEADY
 from paribus.ends import ends, never, where
 from paribus.evidence import evidence
@@ -45,6 +46,7 @@ def analyse(store: Store, name: str) -> Analysis:
         remarks=(*where(at_end), *found.remarks),
         secondary=tuple(_analysis(store, other) for other in others),
         steps=curve_table(store, study, per_step=True),
+        confusions=best_and_worst(store, study, found.arms, found.outcome),
     )
 
 

@@ -290,6 +290,8 @@ class Analysis:
     reason: str | None = None  # why, as the study says: written before anything was measured
     # As curves, of what was logged within epochs, with step and steps (of the epoch); or nothing.
     steps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    # Of the arms with the best and the worst mean, over their seeds: arm, true, predicted, count.
+    confusions: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def trained_arms(self) -> tuple[ArmSummary, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from paribus.evidence import evidence
 from paribus.findings import (
     Alternative,
     Analysis,
@@ -254,6 +255,43 @@ def twenty_four_arms() -> Analysis:
         "dropout": ("0", "0.2", "0.5"),
     }
     return made_up(factors, accuracy, within("batch norm"))
+
+
+def grid(rows: int, columns: int, **changes: object) -> Analysis:
+    """Width × depth, best at the last of both; no contrasts."""
+    factors = {
+        "depth": tuple(str(level) for level in range(1, columns + 1)),
+        "width": tuple(str(2 ** (level + 3)) for level in range(rows)),
+    }
+
+    def expected(levels: Levels) -> float:
+        width = math.log2(float(levels["width"])) / (rows + 2)
+        return 0.8 + 0.1 * float(levels["depth"]) / columns + 0.1 * (width**0.1 - 1)
+
+    return made_up(factors, expected, lambda combinations: [], **changes)  # type: ignore[arg-type]
+
+
+def with_evidence(study: Analysis) -> Analysis:
+    """The same, with what its runs say besides its contrasts."""
+    reference = {factor: levels[0] for factor, levels in study.factors.items()}
+    found = evidence(
+        study.arms, study.factors, reference, study.outcome, study.margin, None, study.curves
+    )
+    return replace(study, evidence=found)
+
+
+def with_confusions(
+    study: Analysis, classes: Sequence[str], matrices: Mapping[str, Sequence[Sequence[int]]]
+) -> Analysis:
+    """The same, with the confusion matrices of these arms: a row per true class."""
+    rows = [
+        (arm, true, predicted, count)
+        for arm, matrix in matrices.items()
+        for true, row in zip(classes, matrix, strict=True)
+        for predicted, count in zip(classes, row, strict=True)
+    ]
+    columns = ["arm", "true", "predicted", "count"]
+    return replace(study, confusions=pd.DataFrame(rows, columns=columns))
 
 
 def one_factor_of_24() -> Analysis:

@@ -130,7 +130,7 @@ def fingerprint(analysis: Analysis) -> str:
     """Return a hash of all that a page is made of, the code that makes it included."""
     told = [version(package) for package in ("paribus", "altair", "vl-convert-python")]
     told += [_code()]
-    tables = ("curves", "steps")
+    tables = ("curves", "steps", "confusions")
     told += [repr(getattr(analysis, f.name)) for f in fields(analysis) if f.name not in tables]
     digest = hashlib.sha256("\0".join(told).encode())
     for table in tables:

@@ -12,7 +12,7 @@ import numpy as np
 
 from paribus.findings import Analysis
 
-_LEFT_OUT = ("curves", "steps", "secondary")  # tables of their own; records
+_LEFT_OUT = ("curves", "steps", "confusions", "secondary")  # tables of their own; records
 
 
 def to_record(analysis: Analysis) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def to_record(analysis: Analysis) -> dict[str, Any]:
     `outcome.ratio` is true, differences and their bounds (`difference`, `differences`, `low` and
     `high` of contrasts, looks and effects) are of natural logarithms: the ratio is their
     exponential. The margin is as declared: 0.05 is a ratio from 1/1.05 to 1.05. Keys are the field
-    names of `Analysis`, without the curves and steps, and `verdicts`, a count of each.
+    names of `Analysis`, without its tables, and `verdicts`, a count of each.
     """
     record = {
         field.name: plain(getattr(analysis, field.name))

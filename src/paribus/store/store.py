@@ -289,16 +289,18 @@ class Store:
             for arm, block, metric, points in rows:
                 yield arm, block, metric, np.frombuffer(points, "<f8")
 
-    def class_tables(self, study_key: str, name: str) -> Iterator[tuple[int, int, np.ndarray]]:
-        """Yield (arm, block, cells) for every run of a study that has a table of that name."""
+    def class_tables(
+        self, study_key: str, name: str, arm: int | None = None
+    ) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Yield (arm, block, cells) for every run of a study, or of one arm, with such a table."""
         with self._explained():
             if not self._has("class_tables"):
                 return
             rows = self._db.execute(
                 "SELECT d.arm, d.block, t.shape, t.cells FROM design d "
                 "JOIN class_tables t ON t.run = d.run WHERE d.study = ? AND t.name = ? "
-                "ORDER BY d.arm, d.block",
-                (study_key, name),
+                "AND d.arm = COALESCE(?, d.arm) ORDER BY d.arm, d.block",
+                (study_key, name, arm),
             )
             for arm, block, shape, cells in rows:
                 yield arm, block, np.frombuffer(cells, "<f8").reshape(json.loads(shape))

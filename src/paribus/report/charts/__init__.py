@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from paribus.findings import Analysis
 from paribus.report import frames, paths
 from paribus.report.charts import (
+    confusion,
     curves,
     forest,
+    heat_map,
     interaction,
     layers,
+    ranking,
     seeds,
     sensitivity,
+    trend,
     twin,
     walks,
 )
@@ -73,7 +77,11 @@ def _losses(analysis: Analysis) -> tuple[str, ...]:
 CHARTS = {
     "forest": Kind("answer", forest.draw, forest.caption, forest.alternative),
     "seeds": Kind("arms", seeds.draw, seeds.caption, seeds.alternative),
+    "confusion": Kind("arms", confusion.draw, confusion.caption, confusion.alternative),
     "interaction": Kind("evidence", interaction.draw, interaction.caption, interaction.alternative),
+    "heat-map": Kind("evidence", heat_map.draw, heat_map.caption, heat_map.alternative),
+    "trend": Kind("evidence", trend.draw, trend.caption, trend.alternative),
+    "ranking": Kind("evidence", ranking.draw, ranking.caption, ranking.alternative),
     "metric": _curves("training", curves.metric_curves, curves.of_outcome),
     "value": _curves("training", curves.value_by_step, lambda _: ("excess",)),
     "loss": _curves("training", curves.loss_curves, _losses),

@@ -116,7 +116,7 @@ def crossing(analysis: Analysis) -> Crossing | None:
                 "high": high,
             }
         )
-    levels = [wording.clean(level) for level in _in_order(factors[x])]
+    levels = [wording.clean(level) for level in in_order(factors[x])]
     frame = pd.DataFrame(rows)
     frame = frame.sort_values("level", key=lambda one: one.map(levels.index), kind="stable")
     return Crossing(
@@ -130,7 +130,7 @@ def crossing(analysis: Analysis) -> Crossing | None:
     )
 
 
-def _in_order(levels: Sequence[str]) -> list[str]:
+def in_order(levels: Sequence[str]) -> list[str]:
     """Return levels in increasing order where all are numbers, else as they are."""
     try:
         return sorted(levels, key=float)

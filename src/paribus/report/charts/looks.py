@@ -16,6 +16,7 @@ from paribus.report.style import COLOURS, DASHES, SHAPES
 Chart: TypeAlias = alt.FacetChart | alt.LayerChart | alt.ConcatChart
 WIDTH = 880  # of a whole chart with its axes, in pixels
 LABEL = 260  # the widest label of a row, in pixels
+_TITLE = 560  # the widest title of an axis, in pixels
 LETTER = 6.4  # the mean width of a letter of a label, in pixels
 _FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 INK, FAINT, _GRID = "#1b1f24", "#5a5f66", "#e3e6ea"
@@ -59,6 +60,11 @@ def look(
     )
 
 
+def label_width(labels: Sequence[str], most: float = LABEL) -> float:
+    """Return about how wide the longest of the labels is, in pixels; `most` at most."""
+    return min(most, LETTER * max((len(label) for label in labels), default=0))
+
+
 def round_numbers(values: Sequence[float]) -> Any:
     """Return 1, 2, 5, 10, ... along a log axis of `values`; undefined where those are too few."""
     positive = [value for value in values if 0 < value < math.inf]
@@ -91,6 +97,7 @@ def finished(chart: Chart, title: str, subtitle: str) -> Chart:
         color=INK,
         subtitleColor=FAINT,
         offset=14,
+        limit=WIDTH,
     )
     finished: Chart = (
         chart.properties(title=heading, background="white", padding=14)
@@ -99,6 +106,7 @@ def finished(chart: Chart, title: str, subtitle: str) -> Chart:
             labelFontSize=11,
             titleFontSize=12,
             titleFontWeight="normal",
+            titleLimit=_TITLE,
             labelColor=INK,
             titleColor=INK,
             gridColor=_GRID,
