@@ -101,7 +101,7 @@ def finished(chart: Chart, title: str, subtitle: str) -> Chart:
     )
     finished: Chart = (
         chart.properties(title=heading, background="white", padding=14)
-        .configure(font=_FONT)
+        .configure(font=_FONT, aria=False)  # the page tells the chart in words
         .configure_axis(
             labelFontSize=11,
             titleFontSize=12,
