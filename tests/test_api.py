@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 import subprocess
 import sys
@@ -51,6 +52,7 @@ def test_a_frame_goes_in_and_an_answer_comes_out(
     assert set(result.curves.columns) == {"arm", "block", "metric", "epoch", "value"}
     page = result.report(tmp_path / "x.html").read_text()
     assert "Does dropout help?" in page
+    assert "The table was given in Python, so no command alone repeats the study" in page
     assert "Does dropout help?" in repr(result)
 
 
@@ -147,6 +149,39 @@ def test_runs_that_lack_the_outcome_are_told(tmp_path: Path) -> None:
     study = paribus.Study("?", **settings, outcome="test_ece")
     result = study.run(store=store, workers=1, progress=False)
     assert any("2 runs are from an earlier Paribus" in note for note in result.analysis.notes)
+
+
+def test_a_result_is_loaded_from_the_store_by_name_or_key(tmp_path: Path) -> None:
+    store = tmp_path / "s.sqlite"
+    study = paribus.Study("?", name="mine", data="breast-cancer", train={"epochs": 1}, seeds=2)
+    result = study.run(store=store, workers=1, progress=False)
+    for name in ("mine", result.analysis.key, result.analysis.key[:8]):
+        again = paribus.Result.load(name, store=store)
+        assert again.answer == result.answer
+        pd.testing.assert_frame_equal(again.runs, result.runs)
+    assert again.plot.metric().to_dict() == result.plot.metric().to_dict()
+    with pytest.raises(paribus.StoreError, match=r"no study mien .*did you mean mine\?"):
+        paribus.Result.load("mien", store=store)
+    with pytest.raises(paribus.StoreError, match="there is no store"):
+        paribus.Result.load("mine", store=tmp_path / "other.sqlite")
+
+
+def test_each_column_of_a_table_is_explained(tmp_path: Path) -> None:
+    study = paribus.Study(
+        "?",
+        data="breast-cancer",
+        train={"epochs": 1, "log_every": 5},
+        factors={"model.width": [2, 3]},
+        seeds=2,
+    )
+    result = study.run(store=tmp_path / "s.sqlite", workers=1, progress=False)
+    described = {"arm", "block", "metric", "epoch", "value"}  # of curves, in those of steps
+    for table in ("contrasts", "arms", "curves", "steps"):
+        told = str(getattr(paribus.Result, table).__doc__)
+        named = {w for line in told.split("\n") if "- " in line for w in re.findall(r"\w+", line)}
+        columns = set(getattr(result, table).columns) - {"width"}
+        assert columns <= named | (described if table == "steps" else set()), table
+    assert list(result.runs.columns[:5]) == ["study", "arm", "seed", "status", "reason"]
 
 
 def test_a_built_in_study_is_loaded_with_other_settings() -> None:

@@ -23,7 +23,7 @@ from paribus.findings import Analysis, Contrast
 from paribus.prospect import prospect
 from paribus.report.record import to_record
 from paribus.report.text import render_markdown
-from paribus.screen import _foreseen
+from paribus.screen import foreseen
 from paribus.stats.power import seeds_to_decide
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
@@ -370,7 +370,7 @@ def test_a_time_depends_on_no_split_and_is_not_measured_on_training_rows() -> No
 def test_a_guess_is_the_spread_of_log_ratios() -> None:
     laid_out = lay_out(margin=0.05)
     expected = prospect(declaration(laid_out, ""), [], guess=0.02)
-    told = " ".join(_foreseen(expected, laid_out))
+    told = " ".join(foreseen(expected, laid_out))
     size = 100 * math.expm1(expected.spreads[0].detectable)
     assert f"a difference of {size:.3g} % is found with 80 % chance" in told
     assert "(sd of the log ratios 0.02, a guess; " in told

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from paribus import agreement
+from paribus.analysis import analyse
 from paribus.checkpoints import checkpoint
 from paribus.class_tables import confusion, recall
 from paribus.comparison import TwoStudies
@@ -17,15 +20,19 @@ from paribus.data import Dataset, from_frame
 from paribus.data import load as load_data
 from paribus.differing import Side
 from paribus.errors import SpecError
-from paribus.findings import Analysis
+from paribus.findings import Analysis, Contrast
+from paribus.models.given import named
 from paribus.report import comparison
-from paribus.run import DEFAULT_STORE, Settings, lay_out, make_plan, run_study
+from paribus.run import DEFAULT_STORE, Settings, foresee, lay_out, make_plan, run_study
 from paribus.store.export import runs_frame
 from paribus.store.store import Store
 from paribus.study import spec as specs
 from paribus.study.plan import Plan
 from paribus.study.spec import Spec
 from paribus.training_log import training_log
+
+if TYPE_CHECKING:
+    from paribus.report.plots import Plots
 
 
 class Study:
@@ -34,6 +41,13 @@ class Study:
     The arguments are the settings of a study file: `question`, `data`, `model`, `train`,
     `evaluate`, `factors`, `seeds`, `outcome`, `margin`, `baseline`, `contrasts`, `tune`, `accept`.
     `data` may be a DataFrame too, with `target` the column to predict.
+
+    `model` may be a network of your own: a subclass of `torch.nn.Module`, or a function that
+    returns one, made anew for every seed. `model={"factory": Net, "arguments": {"width": 64}}`
+    calls it with arguments, which a factor can set: `{"model.arguments.width": [64, 512]}`; so does
+    `{"model.factory": [Net, Other]}` compare networks. One that a notebook or a script defines is
+    sent to the processes that train as it is then; an edit of its source text, or of what it uses,
+    makes new runs.
 
     Raises SpecError with every problem at once, DataError where the data cannot be used.
     """
@@ -54,8 +68,9 @@ class Study:
             section["source"] = "DataFrame"
         if target is not None:
             section["target"] = target
+        settings, given = named(settings)
         values = {"name": name, "question": question, "data": section, **settings}
-        self._set(specs.from_values(values), frame, data_root)
+        self._set(specs.from_values(values, given=given), frame, data_root)
 
     @classmethod
     def load(cls, study: str | Path, *, data_root: str | Path | None = None, **set_: Any) -> Study:
@@ -88,9 +103,14 @@ class Study:
             )
 
     def plan(self, *, store: str | Path = DEFAULT_STORE, workers: int | None = None) -> Plan:
-        """Return what `run` would train, together with what, and about how long; train nothing."""
+        """Return what `run` would train, together with what, and about how long; train nothing.
+
+        A notebook shows it with the arms, what may confound the study, and how small a difference
+        its seeds can show.
+        """
         settings = Settings(Path(store), workers)
-        return make_plan(lay_out(self.spec, self.dataset, settings), settings)
+        made = make_plan(lay_out(self.spec, self.dataset, settings), settings)
+        return replace(made, expected=foresee(made.design, settings))
 
     def run(
         self,
@@ -106,10 +126,13 @@ class Study:
         """Train what is not in the store yet and return the result.
 
         Every run is kept in the store as soon as it has finished; `workers` processes train, by
-        default one per core. A progress bar is shown on a terminal unless `progress` is False.
-        `skip_unavailable` leaves out arms whose engine or device is not to be had here; a run that
-        is timed may take `limit` seconds.
+        default one per core. A progress bar is shown on a terminal and in a notebook unless
+        `progress` is False. Ctrl-C, or a notebook's stop button, ends the processes and raises
+        KeyboardInterrupt; the same call goes on. `skip_unavailable` leaves out arms whose engine or
+        device is not to be had here; a run that is timed may take `limit` seconds.
         """
+        from paribus import screen
+
         settings = Settings(
             Path(store),
             workers,
@@ -119,21 +142,49 @@ class Study:
             limit=limit,
         )
         design = lay_out(self.spec, self.dataset, settings)
-        if not progress:
-            return Result(run_study(design, settings), settings.store)
-        from paribus import screen
-
-        with screen.progress() as watch:
-            analysis = run_study(design, settings, watch=watch)
+        shown = screen.progress() if progress else nullcontext(lambda event: None)
+        try:
+            with shown as watch:
+                analysis = run_study(design, settings, watch=watch)
+        except KeyboardInterrupt:
+            kept, runs = screen.kept(make_plan(design, settings))
+            raise KeyboardInterrupt(
+                f"{kept} of {runs} runs are kept: the same call goes on"
+            ) from None
         return Result(analysis, settings.store)
+
+    def _repr_html_(self) -> str:
+        from paribus import display
+
+        return display.of_study(self.spec, self.dataset)
+
+    def __repr__(self) -> str:
+        from paribus import display
+
+        return f"Study({self.spec.question!r}: {display.size(self.spec)}, {self.dataset.name})"
 
 
 class Result:
-    """What a study found: the answer in words, and the numbers as DataFrames."""
+    """What a study found: the answer in words, the numbers as DataFrames, and the charts.
+
+    Differences and intervals are in the units that the store has: 0.01 of an accuracy is a
+    percentage point. Those of an outcome that is compared as a ratio, a time say, are of natural
+    logarithms. NaN where a number cannot be computed.
+    """
 
     def __init__(self, analysis: Analysis, store: Path) -> None:
         self.analysis = analysis
         self._store = store
+
+    @classmethod
+    def load(cls, study: str, *, store: str | Path = DEFAULT_STORE) -> Result:
+        """Return what a study in a store found, by its name or its key; nothing is trained.
+
+        Of several with the same name, the newest. Raises StoreError where there is no such study
+        or store.
+        """
+        with Store(Path(store)) as opened:
+            return cls(analyse(opened, study), Path(store))
 
     @property
     def answer(self) -> str:
@@ -141,14 +192,48 @@ class Result:
         return self.analysis.answer
 
     @property
+    def plot(self) -> Plots:
+        """The charts, a method for each: `result.plot.forest()` returns an Altair chart."""
+        from paribus.report.plots import Plots
+
+        return Plots(self.analysis)
+
+    @property
     def contrasts(self) -> pd.DataFrame:
-        """One row per contrast: difference, interval, p-values, effect size, verdict."""
-        rows = [vars(one) for one in self.analysis.contrasts]
-        return pd.DataFrame(rows).drop(columns="differences", errors="ignore")
+        """One row per contrast: an arm against its baseline, within seeds.
+
+        - arm, baseline: names, as in `arms`
+        - varies, condition: what the two differ in, and what they share of the other factors
+        - n: seeds that both finished
+        - difference, low, high: mean of the paired differences, and its interval
+        - confidence: of the interval; 0.95, or more after a look that was not planned
+        - effect_size: mean of the paired differences over their standard deviation
+        - superiority: share of the seeds in which the arm is the better one, ties half
+        - p: paired t-test, two-sided
+        - p_sign_flip: sign-flip test, exact up to 16 seeds; NaN where seeds have their own splits
+        - p_adjusted: p by Holm over all contrasts; NaN where the study was judged several times
+        - p_equivalence: two one-sided tests against the margin, by Holm; NaN without a margin
+        - verdict: better, worse, equivalent, inconclusive, pilot or not comparable
+        - seeds_needed: seeds that would decide an inconclusive one with 80 % power
+        - asked: seeds after which it was judged
+        - looks: the looks that led to the verdict, where there was more than one
+        """
+        columns = [field.name for field in fields(Contrast) if field.name != "differences"]
+        rows = [[getattr(one, name) for name in columns] for one in self.analysis.contrasts]
+        return pd.DataFrame(rows, columns=columns)
 
     @property
     def arms(self) -> pd.DataFrame:
-        """One row per arm: its levels, and the outcome over the seeds."""
+        """One row per arm, and its outcome over the seeds.
+
+        - a column per factor: its level
+        - name: unique within the study
+        - mean, sd, low, high: of the outcome; low and high are the 95 % t interval of the mean
+        - diverged, failed, missing: runs that did, and that are not trained yet
+        - asked: seeds that it is trained with
+        - parameters: trainable ones of its network
+        - architecture: the network in words
+        """
         left_out = ("levels", "values", "reasons")
         return pd.DataFrame(
             [
@@ -159,18 +244,37 @@ class Result:
 
     @property
     def runs(self) -> pd.DataFrame:
-        """One row per run: arm, seed, status, every setting and every final metric."""
+        """One row per run.
+
+        - study, arm, seed
+        - status: done, diverged, failed or not trained; reason: why it diverged or failed
+        - a column per factor: its level
+        - a column per setting, by its dotted path: `train.epochs`
+        - parameters: trainable ones of its network
+        - a column per final metric: `test_accuracy`, `train_loss`; NaN where it has none
+        - finished: when, ISO 8601 in UTC; run: its key in the store
+        """
         with Store(self._store) as store:
             return runs_frame(store.study(self.analysis.key))
 
     @property
     def curves(self) -> pd.DataFrame:
-        """One row per run, metric and epoch."""
+        """One row per run, metric and epoch.
+
+        - arm: as in `arms`; block: the seed
+        - metric: `train_loss`, `test_accuracy` and the like
+        - epoch: 1 after the first
+        - value: after the epoch; of training losses the mean over it
+        """
         return self.analysis.curves
 
     @property
     def steps(self) -> pd.DataFrame:
-        """One row per run, metric and logged step, where `train.log_every` asked for them."""
+        """One row per run, metric and logged step, where `train.log_every` asked for them.
+
+        - arm, block, metric, epoch, value: as in `curves`; metrics begin with `step_`
+        - step: of the epoch, from 1; steps: how many the epoch has
+        """
         return self.analysis.steps
 
     @property
@@ -214,6 +318,11 @@ class Result:
     def _side(self) -> Side:
         with Store(self._store) as store:
             return Side(store.study(self.analysis.key), self.analysis, self._store)
+
+    def _repr_html_(self) -> str:
+        from paribus import display
+
+        return display.of_result(self.analysis)
 
     def __repr__(self) -> str:
         return f"Result({self.analysis.question!r}: {self.answer!r})"

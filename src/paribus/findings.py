@@ -277,7 +277,7 @@ class Analysis:
     controls: Mapping[str, str]  # dotted path -> value of everything held equal
     data: Mapping[str, str]  # "data set", "rows", "features", "split", "checksum", ...
     environment: Mapping[str, str]  # "Paribus", "PyTorch", "Python", "CPU", ...
-    command: str  # the shell command that reproduces it; empty where the data was a DataFrame
+    command: str  # the shell command that reproduces it; empty where Python asked
     spec: str  # the study as YAML
     created: str  # ISO 8601, UTC
     overlap: float = 0.0  # rows judged by / trained on where seeds have their own splits, else 0

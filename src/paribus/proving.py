@@ -78,6 +78,6 @@ def _without_dropout(arm: Arm, design: Design) -> Task:
     """Return the first run of an arm without dropout, which every framework draws by itself."""
     model = arm.config.model.model_copy(update={"dropout": 0.0})
     config = arm.config.model_copy(update={"model": model})
-    made = network(model, design.shape_of(config), design.dataset.outputs)
+    made = network(model, design.shape_of(config), design.dataset.outputs, design.spec.given)
     key = f"proof of {arm.name}"
     return Task(key, config, made, design.spec.seed, design.first_block, arm.engine)

@@ -58,7 +58,16 @@ err = Console(stderr=True, highlight=False, markup=False)
 
 @contextmanager
 def progress() -> Iterator[Watch]:
-    """Show runs done, share of all epochs and time left on a terminal; yield what to tell it."""
+    """Show runs done, share of all epochs and time left; yield what to tell it.
+
+    On a terminal, or in a notebook; anywhere else it is silent.
+    """
+    if err.is_jupyter:
+        from paribus.display import Bar
+
+        with Bar() as in_place:
+            yield _Shown(in_place).watch
+        return
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
@@ -206,12 +215,12 @@ def show_plan(plan: Plan, expected: Prospect, predictions: Sequence[Prediction] 
     judged = spec.outcome or design.outcome.name
     margin = design.outcome.show_margin(spec.margin) if spec.margin else "none declared"
     out.print(f"Judged by {judged.replace('_', ' ')}; margin: {margin}.")
-    for line in _foreseen(expected, design):
+    for line in foreseen(expected, design):
         out.print(line)
     if plan.tuning:
         _show_tuning(plan.tuning, design)
-        _show_cost(plan.tuning, " for the tuning")
-    _show_cost(plan, " for the verdict" if plan.tuning else "")
+    for line in cost(plan):
+        out.print(line)
     if predictions:
         show_predictions(predictions)
     _show_confounds(plan.confounds)
@@ -230,18 +239,23 @@ def _show_tuning(tuning: Plan, design: Design) -> None:
         out.print("Nothing is chosen yet: the verdict's time is that of the first candidates.")
 
 
-def _show_cost(plan: Plan, what: str) -> None:
-    if plan.finished:
-        out.print(f"{_count(plan.finished, 'run')}{what} in the store already.")
-    if plan.to_train:
-        out.print(
-            f"To train{what}{_until(plan)}: {_count(plan.to_train, 'run')} in "
-            f"{_count(len(plan.stacks), 'stack')} on {_count(plan.workers, 'worker')} "
-            f"({plan.design.engine.device}): about {duration(plan.seconds)} ({_source(plan)}), "
-            f"{plan.bytes / 1e9:.1f} GB of memory."
+def cost(plan: Plan) -> Iterator[str]:
+    """Say what is left to train, the tuning first, and about how long it takes."""
+    for part in plan.parts:
+        what = (" for the tuning" if part is plan.tuning else " for the verdict") * bool(
+            plan.tuning
         )
-    else:
-        out.print(f"Nothing is left to train{what}.")
+        if part.finished:
+            yield f"{_count(part.finished, 'run')}{what} in the store already."
+        if part.to_train:
+            yield (
+                f"To train{what}{_until(part)}: {_count(part.to_train, 'run')} in "
+                f"{_count(len(part.stacks), 'stack')} on {_count(part.workers, 'worker')} "
+                f"({part.design.engine.device}): about {duration(part.seconds)} "
+                f"({_source(part)}), {part.bytes / 1e9:.1f} GB of memory."
+            )
+        else:
+            yield f"Nothing is left to train{what}."
 
 
 def _source(plan: Plan) -> str:
@@ -259,7 +273,7 @@ def _until(plan: Plan) -> str:
     return f" up to the next look (of at most {most:,} runs)" if len(looks) > 1 else ""
 
 
-def _foreseen(expected: Prospect, design: Design) -> Iterator[str]:
+def foreseen(expected: Prospect, design: Design) -> Iterator[str]:
     """Say how small a difference the seeds can show, and how many the margin takes."""
     if not expected.contrasts or expected.seeds < 2:
         return

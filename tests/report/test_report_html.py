@@ -209,7 +209,7 @@ def test_hostile_names_stay_text() -> None:
             "Too few",
         ),
         ("no_margin", "no margin was declared, so equivalence cannot be shown", "p, TOST"),
-        ("regression", "no command alone repeats the study", "This command"),
+        ("regression", "asked in Python: save the specification below", "This command"),
         ("single_arm", "Test accuracy of 1 arm", "Contrasts"),
     ],
 )

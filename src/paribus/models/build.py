@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from paribus.models.given import Given
 from paribus.models.layers import (
     Activation,
     AveragePool,
@@ -28,18 +32,25 @@ _RESNET_PIXELS = 16
 AnyNetwork = Network | OwnNetwork | SurfaceModel
 
 
-def network(model: ModelConfig, input_shape: Shape, outputs: int) -> AnyNetwork:
+def network(
+    model: ModelConfig,
+    input_shape: Shape,
+    outputs: int,
+    given: Mapping[str, Given] = MappingProxyType({}),
+) -> AnyNetwork:
     """Return the network that a configuration describes for inputs and outputs of given shape.
 
     Hidden layers are dense, activation, batch normalisation (before or after the activation) and
     dropout, in this order; a cnn has its convolutions (activation, batch normalisation, pooling)
     in front. The one output of a logistic model, which a numeric target has, goes through a
-    sigmoid; those of classes are logits. Raises ValueError where the model does not fit the inputs.
+    sigmoid; those of classes are logits. `given` holds factories that no import finds, by name.
+    Raises ValueError where the model does not fit the inputs.
     """
     if model.kind == "module":
         if model.factory is None:
             raise ValueError("model.factory is missing: package.module:name of your network")
-        return own_network(model.factory, model.arguments, input_shape, outputs)
+        own = given.get(model.factory)
+        return own_network(model.factory, model.arguments, input_shape, outputs, own)
     if model.kind == "surface":
         if model.surface is None:
             raise ValueError("model.surface is missing: saddle, say")

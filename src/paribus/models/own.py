@@ -1,16 +1,13 @@
-"""The user's own network: a factory of `nn.Module`s, named as package.module:factory.
+"""The user's own network: a factory of `nn.Module`s, named as package.module:factory or given.
 
 Importing runs the user's code, and only where a study names it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import inspect
 import json
 import sys
-import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paribus.errors import RunError, nearest
+from paribus.models.fingerprint import of_module
+from paribus.models.given import HERE, Given
 from paribus.models.layers import Shape
 from paribus.study.seeds import stream
 
@@ -34,8 +33,8 @@ _CLOSE = 1e-4  # how close stacked results must come to plain ones, relative
 class OwnNetwork:
     """What is known of a user's network after it has been tried once.
 
-    `fingerprint` is a hash of the source files that it is written in. `unstackable` says why
-    `torch.func` cannot train several as one; empty where it can.
+    `fingerprint` is a hash of the source that it is written in. `unstackable` says why
+    `torch.func` cannot train several as one; empty where it can. `given` is what no import finds.
     """
 
     factory: str
@@ -49,6 +48,7 @@ class OwnNetwork:
     convolutional: bool
     normalises_batches: bool
     unstackable: str
+    given: Given | None = None
 
     @property
     def dropout_shapes(self) -> Mapping[int, int]:
@@ -70,7 +70,8 @@ class OwnNetwork:
     def summary(self) -> str:
         """Return its name with its arguments."""
         given = ", ".join(f"{k}={v}" for k, v in json.loads(self.arguments).items())
-        return f"{self.factory}({given})" if given else self.factory
+        name = self.factory.removeprefix(HERE)
+        return f"{name}({given})" if given else name
 
     def one_by_one(self, device: str) -> str:
         """Return why its runs are trained one by one on a device, or nothing."""
@@ -80,8 +81,9 @@ class OwnNetwork:
 
     def make(self, seed: int, block: int) -> nn.Module:
         """Return the module of a block, with the initial weights that it draws for that block."""
-        made: nn.Module = _seeded(_import(self.factory), json.loads(self.arguments), seed, block)
-        if _fingerprint(self.factory, made) != self.fingerprint:
+        factory = self.given.factory() if self.given else _import(self.factory)
+        made: nn.Module = _seeded(factory, json.loads(self.arguments), seed, block)
+        if not self.given and of_module(self.factory, made) != self.fingerprint:
             raise RunError(
                 f"{self.factory} was edited after the study had been laid out: run it again, from "
                 f"a new Python process"
@@ -90,23 +92,30 @@ class OwnNetwork:
 
 
 def own_network(
-    factory: str, arguments: Mapping[str, Any], input_shape: Shape, outputs: int
+    factory: str,
+    arguments: Mapping[str, Any],
+    input_shape: Shape,
+    outputs: int,
+    given: Given | None = None,
 ) -> OwnNetwork:
-    """Import a factory, try what it makes, and return what is known of it.
+    """Import a factory, or take what was given, try what it makes, and return what is known of it.
 
     It is called with `arguments` and must return a module that turns float32
     [batch, *input_shape] into [batch, outputs]. Raises ValueError with what does not fit.
     """
-    return _tried(factory, json.dumps(arguments, sort_keys=True), tuple(input_shape), outputs)
+    written = json.dumps(arguments, sort_keys=True)
+    return _tried(factory, written, tuple(input_shape), outputs, given)
 
 
 @cache
-def _tried(factory: str, arguments: str, input_shape: Shape, outputs: int) -> OwnNetwork:
+def _tried(
+    factory: str, arguments: str, input_shape: Shape, outputs: int, given: Given | None
+) -> OwnNetwork:
     import torch
     from torch import nn
     from torch.utils.flop_counter import FlopCounterMode
 
-    make = _import(factory)
+    make = given.factory() if given else _import(factory)
     try:
         module = _seeded(make, json.loads(arguments), seed=0, block=0)
     except Exception as error:  # whatever the user's code raises
@@ -149,7 +158,7 @@ def _tried(factory: str, arguments: str, input_shape: Shape, outputs: int) -> Ow
         factory=factory,
         arguments=arguments,
         outputs=outputs,
-        fingerprint=_fingerprint(factory, module),
+        fingerprint=given.fingerprint if given else of_module(factory, module),
         parameters=parameters,
         depth=len(leaves),
         forward_flops=counter.get_total_flops() // _ROWS,
@@ -157,12 +166,18 @@ def _tried(factory: str, arguments: str, input_shape: Shape, outputs: int) -> Ow
         convolutional=any(isinstance(leaf, nn.modules.conv._ConvNd) for leaf in leaves),
         normalises_batches=any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in leaves),
         unstackable=_why_unstackable(make, json.loads(arguments), x),
+        given=given,
     )
 
 
 def _import(factory: str) -> Callable[..., Any]:
     """Return a factory; ValueError with what is missing."""
     place, _, name = factory.partition(":")
+    if factory.startswith(HERE):
+        raise ValueError(
+            f"model.factory {factory} was given in Python, by a notebook or a script: give "
+            f"paribus.Study the same {name} again, or write it in a file and name that"
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # last, so that it hides nothing
@@ -199,47 +214,6 @@ def _seeded(make: Callable[..., Any], arguments: dict[str, Any], seed: int, bloc
 def torch_seed(seed: int, purpose: str, block: int) -> int:
     """Return a seed for a generator of PyTorch from the stream of a purpose."""
     return int(stream(seed, purpose, block).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _fingerprint(factory: str, module: nn.Module) -> str:
-    """Hash the source files of a network, as far as names tell which they are.
-
-    Those of the factory and of every class of a module in it, and those that their names were
-    imported from; of installed packages only the factory's own.
-    """
-    place = factory.partition(":")[0]
-    left = {place, *(type(part).__module__ for part in module.modules())}
-    files: dict[str, Path] = {}
-    while left:
-        name = left.pop()
-        file = _source(name, place)
-        if file is None or name in files:
-            continue
-        files[name] = file
-        for value in vars(sys.modules[name]).values():
-            origin = value.__name__ if inspect.ismodule(value) else _module_of(value)
-            left |= {origin} - files.keys()
-    digest = hashlib.sha256()
-    for name, file in sorted(files.items()):
-        digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def _module_of(value: object) -> str:
-    """Return the name of the module that a function or class was made in; else nothing."""
-    name = getattr(value, "__module__", None)
-    return name if isinstance(name, str) else ""
-
-
-def _source(name: str, place: str) -> Path | None:
-    """Return the source file of a module if it is the user's own."""
-    file = getattr(sys.modules.get(name), "__file__", None)
-    if not isinstance(file, str) or not file.endswith(".py"):
-        return None
-    installed = {sysconfig.get_path(one) for one in ("stdlib", "platstdlib", "purelib", "platlib")}
-    beside = name.partition(".")[0] == place.partition(".")[0]
-    theirs = any(Path(file).is_relative_to(folder) for folder in installed)
-    return Path(file) if beside or not theirs else None
 
 
 def _why_unstackable(make: Callable[..., Any], arguments: dict[str, Any], x: Tensor) -> str:

@@ -126,6 +126,11 @@ def render(analysis: Analysis) -> str:
     )  # fmt: skip
 
 
+def fragment(template: str, **values: Any) -> str:
+    """Return a piece of HTML from one of the templates; every string is escaped."""
+    return _environment().get_template(template).render(values)
+
+
 def fingerprint(analysis: Analysis) -> str:
     """Return a hash of all that a page is made of, the code that makes it included."""
     told = [version(package) for package in ("paribus", "altair", "vl-convert-python")]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import yaml
+
 from paribus.findings import Analysis, ArmSummary, Contrast, Part, Proof, Tuning
+from paribus.models.given import HERE
 from paribus.stats.paired import Paired
 from paribus.stats.unpaired import Unpaired
 from paribus.study.engine import GRADIENT_TOLERANCE, LOSS_TOLERANCE, UPDATE_TOLERANCE
@@ -237,6 +240,32 @@ def budget(tuning: Tuning) -> str:
 def parameter(path: str) -> str:
     """Return how a tuned setting is called: 'learning rate'."""
     return factor_label(path)
+
+
+def by_hand(analysis: Analysis) -> str:
+    """Return how to repeat a study that has no command, because it was asked in Python."""
+    written = yaml.safe_load(analysis.spec)
+    given = ["table"] * (analysis.data.get("data set") == "DataFrame")
+    given += ["network"] * any(text.startswith(HERE) for text in _texts(written))
+    if not given:
+        return (
+            "The study was asked in Python: save the specification below as study.yaml, and "
+            "`paribus run study.yaml` repeats it."
+        )
+    return (
+        f"The {listed(given)} {'was' if len(given) == 1 else 'were'} given in Python, so no "
+        f"command alone repeats the study: give paribus.Study the same {listed(given)} with the "
+        f"specification below."
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text of nested plain values that is not a key."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)
 
 
 def setting(value: Any) -> str:

@@ -128,6 +128,8 @@ def _arm(design: Design, arm: Arm) -> dict[str, Any]:
             words.append(f"batch norm {model.batch_norm} the activation")
         if model.dropout:
             words.append(f"dropout {model.dropout:g}")
+    if model.factory in design.spec.given:
+        words.append("given in Python")
     labels = {f.key: f.label for f in design.spec.arms_differ_in}
     return {
         "name": arm.name,

@@ -210,7 +210,7 @@ def design(
         found = [*misplaced(written), *conflicts(config, dataset, own, outcome)]
         found += row_conflicts(config, learned)
         try:
-            net = network(config.model, _shape(config, dataset), dataset.outputs)
+            net = network(config.model, _shape(config, dataset), dataset.outputs, spec.given)
         except ValueError as error:
             found.append(str(error))
         else:

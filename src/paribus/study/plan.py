@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
@@ -20,6 +21,9 @@ from paribus.study.design import Design, Run
 from paribus.study.rows import Sizes, epochs_of_work, steps_of_epoch
 from paribus.study.seeds import generator
 from paribus.workers.cores import cache_bytes
+
+if TYPE_CHECKING:
+    from paribus.prospect import Prospect
 
 MEMORY_SHARE = 0.7
 """Of the memory that is free, the share that a study may take."""
@@ -51,8 +55,8 @@ class Plan:
     `runs` are those up to the next look, `stacks` holds the tasks among them that are still to be
     trained; `seconds` and `bytes` estimate what these take, all workers together. `error` is the
     relative error that this machine's profile is known to make; None where the seconds are a rough
-    guess. Until the `tuning` is finished, values it has not chosen yet have stand-ins among the
-    candidates.
+    guess. `expected` is what the seeds can show, where that was asked. Until the `tuning` is
+    finished, values it has not chosen yet have stand-ins among the candidates.
     """
 
     design: Design
@@ -65,6 +69,12 @@ class Plan:
     bytes: float
     error: float | None = None
     tuning: Plan | None = None  # of the candidates, which are trained before
+    expected: Prospect | None = None
+
+    def _repr_html_(self) -> str:
+        from paribus import display
+
+        return display.of_plan(self)
 
     def __repr__(self) -> str:
         names = ", ".join(one.name for one in self.confounds if not one.accepted)

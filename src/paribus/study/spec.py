@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from paribus.errors import SpecError, nearest
+from paribus.models.given import Given
 from paribus.stats.sequential import looks
 from paribus.study.candidates import Range, Tune
 from paribus.study.config import Config, Number, Text, Whole
@@ -124,11 +126,17 @@ class Spec(Config):
 
     _factors: tuple[Factor, ...] = PrivateAttr(())
     _source: Source = PrivateAttr(default_factory=lambda: Source({}, "Study(...)"))
+    _given: Mapping[str, Given] = PrivateAttr(default_factory=dict)
 
     @property
     def arms_differ_in(self) -> tuple[Factor, ...]:
         """The factors, read and checked."""
         return self._factors
+
+    @property
+    def given(self) -> Mapping[str, Given]:
+        """The networks that were given in Python and that no import finds, by `model.factory`."""
+        return self._given
 
     @property
     def blocks(self) -> int:
@@ -217,15 +225,24 @@ def load(study: str, overrides: Mapping[str, Any] | None = None) -> Spec:
     return validate(source, overrides)
 
 
-def from_values(values: Mapping[str, Any], origin: str = "Study(...)") -> Spec:
-    """Return the specification made of plain Python values; SpecError with every problem."""
+def from_values(
+    values: Mapping[str, Any],
+    origin: str = "Study(...)",
+    given: Mapping[str, Given] = MappingProxyType({}),
+) -> Spec:
+    """Return the specification made of plain Python values; SpecError with every problem.
+
+    `given` holds the networks by the names that the values have for them: see `models.given.named`.
+    """
     try:
         made_plain = plain(values)
     except RecursionError:
         raise SpecError(f"{origin} is nested too deeply, or holds itself") from None
     if not isinstance(made_plain, dict):
         raise SpecError(f"{origin} must hold settings by name (got {type(values).__name__})")
-    return validate(Source(made_plain, origin))
+    spec = validate(Source(made_plain, origin))
+    spec._given = dict(given)
+    return spec
 
 
 def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec:
