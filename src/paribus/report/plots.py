@@ -74,6 +74,40 @@ class Plots:
         """The memory after each epoch."""
         return self._chart("memory", "timed epochs: an outcome such as peak_memory")
 
+    def heat_map(self) -> Chart:
+        """The mean of each arm as a coloured cell with its figure, by the levels of two factors."""
+        return self._chart("heat-map", "two factors of three levels or more")
+
+    def trend(self) -> Chart:
+        """The outcome over the ordered levels of a factor, averaged over all others."""
+        return self._chart(
+            "trend", "a factor with ordered levels, and seeds that all finished"
+        )
+
+    def ranking(self) -> Chart:
+        """Each arm's mean rank with its 95 % interval, and its chance to be the best."""
+        return self._chart("ranking", "three arms, and seeds that all of them finished")
+
+    def confusion(self) -> Chart:
+        """The confusion matrices of the arms with the best and the worst mean."""
+        return self._chart("confusion", "classes, and not too many of them to draw")
+
+    def duration(self) -> Chart:
+        """Times against size, and the speed-up over the first device or engine."""
+        return self._chart("duration", "a timed outcome over a size such as model.width")
+
+    def loss_by_seconds(self) -> Chart:
+        """The loss against seconds of training: mean and 95 % band over the seeds."""
+        return self._chart("loss-by-seconds", "timed epochs and their loss")
+
+    def floor(self) -> Chart:
+        """How many times the least time of the machine an epoch took, a dot per seed."""
+        return self._chart("floor", "timed epochs on a machine whose rates were measured")
+
+    def architecture(self) -> Chart:
+        """The network of each architecture, layer by layer from its input to its output."""
+        return self._chart("architecture", "a network that is described by layers")
+
     def tuning(self, path: str | None = None) -> Chart:
         """The tuning outcome of every candidate against its value of one tuned setting.
 
