@@ -80,9 +80,7 @@ class Plots:
 
     def trend(self) -> Chart:
         """The outcome over the ordered levels of a factor, averaged over all others."""
-        return self._chart(
-            "trend", "a factor with ordered levels, and seeds that all finished"
-        )
+        return self._chart("trend", "a factor with ordered levels, and seeds that all finished")
 
     def ranking(self) -> Chart:
         """Each arm's mean rank with its 95 % interval, and its chance to be the best."""
