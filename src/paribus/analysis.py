@@ -16,7 +16,8 @@ from paribus.class_tables import best_and_worst
 from paribus.clock.machine import DISTURBED, STEADY
 from paribus.ends import ends, never, where
 from paribus.evidence import evidence
-from paribus.findings import Analysis, ArmSummary, Contrast, Evidence, Proof, Tuning
+from paribus.findings import Analysis, ArmSummary, Contrast, Evidence, Floor, Proof, Tuning
+from paribus.models.outline import LayerSummary
 from paribus.remarks import remarks, selected, steps
 from paribus.report.wording import listed
 from paribus.selection import selection
@@ -264,7 +265,22 @@ def _summary(
         reasons=tuple(dict.fromkeys(run.reason for run in runs if run.reason)),
         parameters=about["parameters"],
         architecture=about["architecture"],
+        layers=tuple(
+            LayerSummary(one["kind"], tuple(one["shape"]), one["parameters"], tuple(one["then"]))
+            for one in about.get("layers", ())  # which an older version did not declare
+        ),
+        floors={
+            run.block: _floor(run.metrics)
+            for run in runs
+            if run.status == "done" and "times_the_floor" in run.metrics
+        },
     )
+
+
+def _floor(metrics: Mapping[str, float]) -> Floor:
+    seconds = metrics["seconds_per_epoch"]
+    least = seconds / metrics["times_the_floor"]
+    return Floor(seconds, least, metrics["product_rate"], metrics["copy_rate"])
 
 
 def undecided(content: Mapping[str, Any], runs: Sequence[StoredRun]) -> set[int]:

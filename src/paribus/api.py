@@ -234,7 +234,7 @@ class Result:
         - parameters: trainable ones of its network
         - architecture: the network in words
         """
-        left_out = ("levels", "values", "reasons")
+        left_out = ("levels", "values", "reasons", "layers", "floors")
         return pd.DataFrame(
             [
                 {**arm.levels, **{k: v for k, v in vars(arm).items() if k not in left_out}}

@@ -8,9 +8,20 @@ from typing import Any
 
 import pandas as pd
 
+from paribus.models.outline import LayerSummary
 from paribus.stats.verdicts import Look, Looks, Verdict
 from paribus.study.confounds import Confound
 from paribus.study.outcomes import Outcome
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The time of an epoch of a run that was timed, and the least that it could take."""
+
+    seconds: float  # measured
+    least: float  # that its operations and bytes need at the rates of the machine
+    product_rate: float  # FLOP/s of a matrix product, measured beside the run
+    copy_rate: float  # bytes/s of a copy, likewise
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class ArmSummary:
     reasons: tuple[str, ...]  # distinct reasons of diverged and failed runs
     parameters: int  # trainable parameters
     architecture: str  # "784-500-10, relu, batch norm after the activation"
+    layers: tuple[LayerSummary, ...] = ()  # none on surfaces, and in what older versions declared
+    floors: Mapping[int, Floor] = field(default_factory=dict)  # block -> that of its timed run
 
 
 def comparable_arms(arms: Sequence[ArmSummary], outcome: Outcome) -> bool:

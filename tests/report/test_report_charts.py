@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from paribus.errors import InputError
 from paribus.findings import Analysis
 from paribus.report import charts, frames
 from paribus.report.charts import curves, forest, interaction, seeds, sensitivity, twin
@@ -80,7 +81,7 @@ def test_long_training_is_thinned_but_keeps_its_ends(epochs: int) -> None:
         {"arm": arm, "block": 0, "metric": "test_loss", "epoch": range(1, epochs + 1), "value": 1.0}
     )
     means = frames.curve_means(replace(study, curves=frame), ["test_loss"])
-    assert len(means) == min(epochs, frames.MOST_ROWS)
+    assert len(means) == min(epochs, frames.MEAN_ROWS)
     assert (means["epoch"].min(), means["epoch"].max()) == (1, epochs)
 
 
@@ -114,6 +115,88 @@ def test_losses_over_more_than_two_decades_are_drawn_on_a_log_scale() -> None:
     assert scale(0.02) == "log"
     assert scale(0.2) is None
     assert scale(-0.2) is None
+
+
+def drawn_rows(chart: charts.Chart | None) -> pd.DataFrame:
+    assert chart is not None
+    (rows,) = chart.to_dict()["datasets"].values()
+    return pd.DataFrame(rows)
+
+
+def test_each_seed_is_a_thin_line_behind_the_mean() -> None:
+    study = made_up_analyses.two_arms(seeds=3)
+    rows = drawn_rows(curves.loss_curves(study))
+    seeds = rows[rows["kind"] == "seed"]
+    own = study.curves[study.curves["metric"].isin(["train_loss", "test_loss"])]
+    assert len(seeds) == len(own) == 2 * 2 * 3 * 5
+    assert sorted(seeds["value"]) == pytest.approx(sorted(own["value"]))
+    assert "Thin lines: all 3 seeds." in curves.caption(study, ["test_loss"])
+    alone = made_up_analyses.two_arms(seeds=1)
+    assert set(drawn_rows(curves.loss_curves(alone))["kind"]) == {"mean"}
+    assert "Thin lines" not in curves.caption(alone, ["test_loss"])
+
+
+def test_of_many_seeds_and_epochs_some_are_drawn_and_the_caption_says_which() -> None:
+    factors = {"optimizer": tuple(made_up_analyses.OPTIMIZERS), "batch norm": ("no", "yes")}
+    study = made_up_analyses.made_up(
+        {**factors, "dropout": ("0", "0.2", "0.5")},
+        made_up_analyses.accuracy,
+        made_up_analyses.within("batch norm"),
+        seeds=30,
+        epochs=100,
+    )
+    metrics = ["train_loss", "test_loss"]
+    chart = curves.loss_curves(study)
+    rows = drawn_rows(chart)
+    assert len(rows) <= frames.MOST_ROWS
+    seeds = rows[rows["kind"] == "seed"]
+    assert set(seeds["block"]) == set(range(5))
+    assert (seeds["epoch"].min(), seeds["epoch"].max()) == (1, 100)
+    told = {"mean": "the mean as a band", "seed": "Thin lines: the first 5 of 30 seeds"}
+    for kind, words in told.items():
+        epochs = rows[rows["kind"] == kind]["epoch"].nunique()
+        assert f"{words}, thinned to {epochs} of 100 epochs." in curves.caption(study, metrics)
+    assert len(charts.to_svg(chart)) < 400_000  # type: ignore[arg-type]
+
+
+def test_lines_of_seeds_that_nobody_could_tell_apart_are_left_out() -> None:
+    study = made_up_analyses.made_up(
+        {"width": [str(i) for i in range(130)]},
+        lambda levels: 0.9,
+        lambda combinations: [],
+        seeds=2,
+        epochs=2,
+    )
+    assert curves.seed_lines(study, ["train_loss", "test_loss"]).empty
+    assert "Single seeds are too many to draw." in curves.caption(study, ["test_loss"])
+
+
+def test_seeds_that_are_not_finite_end_where_they_stop() -> None:
+    study = made_up_analyses.all_diverged()
+    rows = curves.seed_lines(study, ["test_loss"])
+    never = study.arms[2].name
+    assert set(rows[rows["arm"] == never]["epoch"]) == {1}
+    assert np.isfinite(rows["value"]).all()
+
+
+def scale_of(chart: charts.Chart | None) -> str | None:
+    assert chart is not None
+    layers = chart.to_dict()["spec"]["layer"]
+    return layers[0]["encoding"]["y"]["scale"].get("type")  # type: ignore[no-any-return]
+
+
+def test_a_log_scale_can_be_asked_for_or_refused() -> None:
+    study = made_up_analyses.two_arms()
+    for draw in (curves.loss_curves, curves.metric_curves):
+        assert scale_of(draw(study, log=True)) == "log"
+        assert scale_of(draw(study)) is scale_of(draw(study, log=False)) is None
+    arm = study.arms[0].name
+    wide = replace(study, curves=recorded({(arm, 0, 1): 2.0, (arm, 0, 2): 0.001}))
+    assert scale_of(curves.loss_curves(wide)) == "log"
+    assert scale_of(curves.loss_curves(wide, log=False)) is None
+    below = replace(study, curves=recorded({(arm, 0, 1): 2.0, (arm, 0, 2): -1.0}))
+    with pytest.raises(InputError, match="a log scale has no place for a mean loss of -1"):
+        curves.loss_curves(below, log=True)
 
 
 def test_the_forest_names_each_verdict_and_shows_each_interval(study: Analysis) -> None:

@@ -285,4 +285,5 @@ def test_times_are_told_as_ratios() -> None:
     assert "×0.313 [0.309, 0.317]" in text
     assert "a difference within 5 % (1/1.05 to 1.05) was declared too small to matter" in text
     figures = [figure.attrib["id"] for figure in parsed(page).iter("figure")]
-    assert figures == ["figure-forest", "figure-seeds", "figure-interaction", "figure-loss"]
+    kinds = ("forest", "seeds", "interaction", "loss", "duration")
+    assert figures == [f"figure-{kind}" for kind in kinds]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,17 @@ from paribus.study.outcomes import BY_EPOCH, OUTCOMES, Outcome
 MOST_ROWS = 5000
 """Rows that one chart draws at most."""
 
+MEAN_ROWS = SEED_ROWS = MOST_ROWS // 2
+"""Of which means over the seeds, and the lines of single seeds, have as many at most."""
+
 MOST_PANELS = 12
 """Arms that a chart with a panel for each draws at most."""
 
 WIDE_SPAN = 100.0
 """Means that differ by a larger factor are drawn on a log scale."""
+
+MACHINES = ("device", "engine")
+"""Factors that are compared first of all."""
 
 _PARTS = ("train", "validation", "test")
 
@@ -108,12 +114,7 @@ def curve_means(analysis: Analysis, metrics: Sequence[str]) -> pd.DataFrame:
     Columns arm, metric, epoch, mean, low, high, n, in shown values. Values that are not finite
     are left out; low and high are nan where n < 2.
     """
-    curves = analysis.curves
-    curves = curves[curves["metric"].isin(metrics) & curves["arm"].isin(layout(analysis).place)]
-    value = curves["value"].astype(float)
-    scale = {metric: outcome_of(analysis, metric).scale for metric in metrics}
-    curves = curves.assign(value=value * curves["metric"].map(scale).astype(float))
-    curves = _thinned(curves[np.isfinite(curves["value"])])
+    curves = _thinned(_shown(analysis, metrics), ["arm", "metric"], MEAN_ROWS)
     grouped = curves.groupby(["arm", "metric", "epoch"], sort=True)["value"]
     means = grouped.agg(mean="mean", sd="std", n="count").reset_index()
     several = means["n"] > 1
@@ -125,11 +126,55 @@ def curve_means(analysis: Analysis, metrics: Sequence[str]) -> pd.DataFrame:
     return kept.drop(columns="sd").reset_index(drop=True)
 
 
-def _thinned(curves: pd.DataFrame) -> pd.DataFrame:
-    """Keep so many epochs, evenly spread with the first and the last, that the rows suffice."""
+def seed_curves(analysis: Analysis, metrics: Sequence[str], seeds: int) -> pd.DataFrame:
+    """Return the curves of the first so many seeds: arm, block, metric, epoch, value (shown).
+
+    Values that are not finite are left out, and epochs, so that there are up to `SEED_ROWS` rows.
+    """
+    curves = _shown(analysis, metrics)
+    blocks = np.sort(curves["block"].unique())[:seeds]
+    curves = curves[curves["block"].isin(blocks)]
+    return _thinned(curves, ["arm", "metric", "block"], SEED_ROWS).reset_index(drop=True)
+
+
+def timed(analysis: Analysis) -> Analysis:
+    """Return the analysis with no curves but those of finished runs: only their times count."""
+    finished = [(arm.name, block) for arm in analysis.arms for block in arm.values]
+    runs = pd.MultiIndex.from_frame(analysis.curves[["arm", "block"]])
+    return replace(analysis, curves=analysis.curves[runs.isin(finished)])
+
+
+def elapsed(analysis: Analysis) -> pd.DataFrame:
+    """Return the seconds of training up to the end of each epoch that was timed.
+
+    Columns arm, block, epoch, seconds; no row where nothing was timed: what was trained in a stack
+    has no time of its own.
+    """
+    curves = analysis.curves
+    timed = curves[curves["metric"] == "epoch_seconds"].sort_values("epoch", kind="stable")
+    seconds = timed.groupby(["arm", "block"], sort=False)["value"].cumsum()
+    return timed.assign(seconds=seconds)[["arm", "block", "epoch", "seconds"]]
+
+
+def _shown(analysis: Analysis, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the finite values of the curves of some metrics, as they are shown."""
+    curves = analysis.curves
+    curves = curves[curves["metric"].isin(metrics) & curves["arm"].isin(layout(analysis).place)]
+    value = curves["value"].astype(float)
+    scale = {metric: outcome_of(analysis, metric).scale for metric in metrics}
+    curves = curves.assign(value=value * curves["metric"].map(scale).astype(float))
+    finite: pd.DataFrame = curves[np.isfinite(curves["value"])]
+    return finite
+
+
+def _thinned(curves: pd.DataFrame, line: list[str], rows: int) -> pd.DataFrame:
+    """Keep so many epochs, evenly spread with the first and the last, that the rows suffice.
+
+    `line` are the columns that tell lines apart.
+    """
     epochs = np.sort(curves["epoch"].unique())
-    lines = max(1, len(curves[["arm", "metric"]].drop_duplicates()))
-    most = max(2, MOST_ROWS // lines)
+    lines = max(1, len(curves[line].drop_duplicates()))
+    most = max(2, rows // lines)
     return curves[curves["epoch"].isin(epochs[spread(len(epochs), most)])]
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from paribus.models.layers import Network
+from paribus.models.outline import LayerSummary, outline
+from paribus.models.own import OwnNetwork
 from paribus.models.surfaces import SURFACES
 from paribus.study.config import Config
 from paribus.study.confounds import find
@@ -138,7 +141,18 @@ def _arm(design: Design, arm: Arm) -> dict[str, Any]:
         "parameters": arm.network.parameters,
         "steps_per_epoch": _steps_per_epoch(design, arm),
         "architecture": ", ".join(words),
+        "layers": [asdict(layer) for layer in _layers(arm)],
     }
+
+
+def _layers(arm: Arm) -> tuple[LayerSummary, ...]:
+    """Return the main layers of a network; one in all of a user's own, none of a surface."""
+    network = arm.network
+    if isinstance(network, Network):
+        return outline(network, arm.config.model.dropout)
+    if isinstance(network, OwnNetwork):
+        return (LayerSummary("own network", (network.outputs,), network.parameters),)
+    return ()
 
 
 def _settings(arm: Arm) -> dict[str, Any]:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from paribus.findings import Analysis
 from paribus.report import frames, paths
 from paribus.report.charts import (
+    architecture,
     confusion,
     curves,
+    duration,
+    floor,
     forest,
     heat_map,
     interaction,
@@ -54,12 +57,12 @@ class Figure:
     alternative: str
 
 
-def _curves(section: str, draw: _Draw, metrics: curves.Metrics) -> Kind:
+def _curves(section: str, draw: _Draw, metrics: curves.Metrics, by: curves.By = "epoch") -> Kind:
     return Kind(
         section,
         draw,
-        lambda analysis: curves.caption(analysis, metrics(analysis)),
-        lambda analysis: curves.alternative(analysis, metrics(analysis)),
+        lambda analysis: curves.caption(analysis, metrics(analysis), by),
+        lambda analysis: curves.alternative(analysis, metrics(analysis), by),
     )
 
 
@@ -85,6 +88,7 @@ CHARTS = {
     "metric": _curves("training", curves.metric_curves, curves.of_outcome),
     "value": _curves("training", curves.value_by_step, lambda _: ("excess",)),
     "loss": _curves("training", curves.loss_curves, _losses),
+    "loss-by-seconds": _curves("training", curves.loss_by_seconds, _losses, "seconds"),
     "loss-and-metric": Kind(
         "training",
         twin.loss_and_metric,
@@ -99,8 +103,13 @@ CHARTS = {
     ),
     "gradients": _by_layer(layers.gradient_norms, layers.NORM),
     "inactive": _by_layer(layers.inactive_units, layers.INACTIVE),
+    "duration": Kind("time", duration.draw, duration.caption, duration.alternative),
     "times": _curves("time", curves.epoch_times, lambda one: frames.timed_metrics(one, "s")),
+    "floor": Kind("time", floor.draw, floor.caption, floor.alternative),
     "memory": _curves("time", curves.memory, lambda one: frames.timed_metrics(one, "MB")),
+    "architecture": Kind(
+        "architecture", architecture.draw, architecture.caption, architecture.alternative
+    ),
 }
 """The kinds of charts that every study is asked for, in the order of a report."""
 

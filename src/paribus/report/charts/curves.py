@@ -1,14 +1,16 @@
-"""Lines of metrics against epochs: mean and band over the seeds."""
+"""Lines of metrics against epochs or seconds: mean and band over the seeds, each seed faint."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
+from paribus.errors import InputError
 from paribus.findings import Analysis
 from paribus.report import frames, wording
 from paribus.report.charts.looks import (
@@ -18,10 +20,16 @@ from paribus.report.charts.looks import (
     Chart,
     finished,
     look,
+    round_numbers,
     told_seeds,
 )
 
 Metrics: TypeAlias = Callable[[Analysis], Sequence[str]]
+By: TypeAlias = Literal["epoch", "seconds"]
+
+_MOST_SEEDS = 10  # of a line that are drawn
+_MOST_FAINT = 30  # lines of seeds in a panel
+_MOST_FAINT_IN_ALL = 250  # each takes a third of a kilobyte of the page
 
 
 def of_outcome(analysis: Analysis) -> tuple[str, ...]:
@@ -29,22 +37,33 @@ def of_outcome(analysis: Analysis) -> tuple[str, ...]:
     return frames.metrics_like(analysis, analysis.outcome.name)
 
 
-def loss_curves(analysis: Analysis) -> Chart | None:
-    """Training and test loss against epochs: mean and 95 % t band over the seeds, per arm.
+def loss_curves(analysis: Analysis, *, log: bool | None = None, by: By = "epoch") -> Chart | None:
+    """Training and test loss: mean and 95 % t band over the seeds, per arm, with the seeds faint.
 
-    On a log scale where the means span more than two decades.
+    `log` asks for a log scale, or none; by default where the means span more than two decades.
+    `by` is what they are drawn against: epochs, or the seconds of training until their end, which
+    only studies that are judged by a time measure. Raises InputError for seconds that were not
+    measured, and for a log scale of values that are not above zero.
     """
-    return _curves(analysis, frames.metrics_like(analysis, "test_loss"), "loss")
+    metrics = frames.metrics_like(analysis, "test_loss")
+    return _curves(analysis, metrics, "loss", _checked(analysis, by), log)
 
 
-def metric_curves(analysis: Analysis) -> Chart | None:
-    """The outcome against epochs, drawn as `loss_curves`; None where the outcome is a loss."""
+def loss_by_seconds(analysis: Analysis) -> Chart | None:
+    """The loss against the seconds of training; None where they were not measured."""
+    measured = not frames.elapsed(frames.timed(analysis)).empty
+    return loss_curves(analysis, by="seconds") if measured else None
+
+
+def metric_curves(analysis: Analysis, *, log: bool | None = None, by: By = "epoch") -> Chart | None:
+    """The outcome, drawn as `loss_curves`; None where the outcome is a loss, or has no curve."""
+    along = _checked(analysis, by)
     outcome = analysis.outcome
     metrics = of_outcome(analysis)
     if outcome.name.endswith("_loss") or outcome.name not in metrics:
         return None
     kind = outcome.label.removeprefix("test ").removeprefix("validation ")
-    return _curves(analysis, metrics, wording.labelled(kind, outcome.unit))
+    return _curves(analysis, metrics, wording.labelled(kind, outcome.unit), along, log)
 
 
 def epoch_times(analysis: Analysis) -> Chart | None:
@@ -58,42 +77,85 @@ def memory(analysis: Analysis) -> Chart | None:
 
 
 def value_by_step(analysis: Analysis) -> Chart | None:
-    """The value of a surface above its minimum at every step, drawn as `loss_curves`."""
+    """The value of a surface above its minimum at every step, as `loss_curves`, without seeds."""
     label = "value above the minimum"
     return _curves(analysis, ("excess",), label, "step") if analysis.ends else None
 
 
+def _checked(analysis: Analysis, by: str) -> By:
+    """Return what curves are drawn against; InputError where that cannot be."""
+    if by not in ("epoch", "seconds"):
+        raise InputError(f"by must be epoch or seconds (got {by})")
+    if by == "seconds" and frames.elapsed(frames.timed(analysis)).empty:
+        raise InputError(
+            f"no run of {analysis.name} that finished was timed, so nothing can be drawn by "
+            "seconds: take by='epoch', or judge the study by a time, as outcome: seconds_per_epoch"
+        )
+    return "seconds" if by == "seconds" else "epoch"
+
+
 def _curves(
-    analysis: Analysis, metrics: Sequence[str], title: str, by: str = "epoch"
+    analysis: Analysis,
+    metrics: Sequence[str],
+    title: str,
+    by: Literal["epoch", "seconds", "step"] = "epoch",
+    log: bool | None = None,
 ) -> Chart | None:
+    if by == "seconds":
+        analysis = frames.timed(analysis)
     means = frames.curve_means(analysis, metrics)
     if means.empty:
         return None
     drawn = drawn_curves(analysis, means, metrics)
+    faint = drawn_curves(analysis, seed_lines(analysis, metrics), metrics).rows
+    rows = drawn.rows.assign(kind="mean")
     lowest, highest = means["mean"].min(), means["mean"].max()
-    logarithmic = lowest > 0 and highest / lowest > frames.WIDE_SPAN
-    if logarithmic:  # a band below zero has no place on the axis: end it under the lowest mean
-        drawn.rows["low"] = drawn.rows["low"].clip(lower=lowest / 2)
-    scale = alt.Scale(type="log") if logarithmic else alt.Scale(zero=False)
-    colour, dash, shape = look(drawn.series, drawn.legend)
-    epochs = alt.X("epoch:Q", title=by, scale=alt.Scale(zero=False, nice=False, padding=7))
-    base = alt.Chart().encode(
-        x=epochs.axis(tickMinStep=1, format="d", tickCount=5),
-        color=colour,
-    )
+    logarithmic = lowest > 0 and highest / lowest > frames.WIDE_SPAN if log is None else log
+    if logarithmic:
+        if lowest <= 0:
+            raise InputError(
+                f"a log scale has no place for a mean {title} of {lowest:.3g}: leave log out"
+            )
+        # Nor for a band or a seed below zero: they end under the lowest mean.
+        rows["low"] = rows["low"].clip(lower=lowest / 2)
+        faint["value"] = faint["value"].clip(lower=lowest / 2)
+    if by == "seconds":  # a mean stands at the mean seconds of its seeds
+        times = frames.elapsed(analysis)
+        of_epochs = times.groupby(["arm", "epoch"], as_index=False)["seconds"].mean()
+        rows = rows.merge(of_epochs, on=["arm", "epoch"])
+        faint = faint.merge(times, on=["arm", "block", "epoch"])
+    if not faint.empty:
+        rows = pd.concat([rows, faint.assign(kind="seed")], ignore_index=True)
     apart = by == "step"  # surfaces have nothing in common but their minimum at zero
+    scale = alt.Scale(zero=False)
+    if logarithmic:
+        scale = alt.Scale(type="log", nice=apart, padding=4)
+    colour, dash, shape = look(drawn.series, drawn.legend)
+    along = "seconds" if by == "seconds" else "epoch"
+    label = "seconds of training" if by == "seconds" else by
+    x = alt.X(f"{along}:Q", title=label, scale=alt.Scale(zero=False, nice=False, padding=7))
+    x = x.axis(tickCount=5) if by == "seconds" else x.axis(tickMinStep=1, format="d", tickCount=5)
+    base = alt.Chart().encode(x=x, color=colour)
+    of_means = base.transform_filter(alt.datum.kind == "mean")
     y = alt.Y("mean:Q", title=None if apart else title, scale=scale)
-    y = y.axis(tickCount=4 if logarithmic else 5)
+    ends = rows[["low", "mean", "high"]].to_numpy(float).ravel().tolist()
+    ticks = round_numbers(ends) if logarithmic and not apart else alt.Undefined
+    y = y.axis(values=ticks, tickCount=4 if logarithmic else 5)
     layers: list[alt.Chart] = [
-        base.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q"),
-        base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=dash),
+        of_means.mark_area(opacity=0.16).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q"),
+        base.transform_filter(alt.datum.kind == "seed")
+        .mark_line(strokeWidth=0.8, opacity=0.35, aria=False)
+        .encode(y=alt.Y("value:Q", scale=scale), detail="block:N"),
+        of_means.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=dash),
     ]
+    if faint.empty:
+        del layers[1]
     if means["epoch"].nunique() <= FEW_EPOCHS:
-        layers.append(base.mark_point(filled=True, size=34, opacity=1).encode(y=y, shape=shape))
+        layers.append(of_means.mark_point(filled=True, size=34, opacity=1).encode(y=y, shape=shape))
     width = (WIDTH - 60) // drawn.columns - 14
     height = {1: 280, 2: 240}.get(drawn.columns, 150 if len(drawn.panels) <= 12 else 110)
     chart = (
-        alt.layer(*layers, data=drawn.rows)
+        alt.layer(*layers, data=rows)
         .resolve_legend(shape="independent")
         .properties(width=width, height=height)
         .facet(
@@ -106,13 +168,30 @@ def _curves(
     )
     if apart:
         chart = chart.resolve_scale(y="independent").resolve_axis(y="independent")
-    heading = f"{wording.capitalised(title)} by {by}"
-    return finished(chart, heading, f"Mean and 95 % band, {told_seeds(means['n'])}")
+    heading = f"{wording.capitalised(title)} by {label}"
+    seeds = "" if faint.empty else "; thin lines: single seeds"
+    return finished(chart, heading, f"Mean and 95 % band, {told_seeds(means['n'])}{seeds}")
+
+
+def seed_lines(analysis: Analysis, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the curves of single seeds that are drawn, as `frames.seed_curves` does.
+
+    Up to ten of a line, the same seeds everywhere, and so many that the lines of a panel, and of
+    all panels, can be told apart; none where that is fewer than two, and none on surfaces.
+    """
+    lines = frames.curve_means(analysis, metrics)[["arm", "metric"]].drop_duplicates()
+    plan = frames.layout(analysis)
+    together = len(plan.series) if plan.factor else len(metrics)
+    most = min(_MOST_SEEDS, _MOST_FAINT // max(1, together))
+    most = min(most, _MOST_FAINT_IN_ALL // max(1, len(lines)))
+    found = frames.seed_curves(analysis, metrics, most)
+    shown = most > 1 and not analysis.ends and found["block"].nunique() > 1
+    return found if shown else found.iloc[:0]
 
 
 @dataclass(frozen=True)
 class DrawnCurves:
-    """Curves with their place: `rows` has the columns of `curve_means`, panel and series."""
+    """Curves with their place: `rows` has the columns of the curves, panel and series."""
 
     rows: pd.DataFrame
     panels: list[str]  # in order, filling lines of `columns`; a label has up to two lines
@@ -121,8 +200,8 @@ class DrawnCurves:
     legend: str
 
 
-def drawn_curves(analysis: Analysis, means: pd.DataFrame, metrics: Sequence[str]) -> DrawnCurves:
-    """Place the rows of `curve_means` in panels.
+def drawn_curves(analysis: Analysis, curves: pd.DataFrame, metrics: Sequence[str]) -> DrawnCurves:
+    """Place the rows of curves, each with an arm and a metric, in panels.
 
     With a coloured factor: a panel per metric and condition, a line per level. Without: a panel
     per arm, a line per metric.
@@ -141,8 +220,9 @@ def drawn_curves(analysis: Analysis, means: pd.DataFrame, metrics: Sequence[str]
             return series, name[metric]
         return "\n".join(part for part in (name[metric], condition) if part), series
 
-    places = [place(arm, metric) for arm, metric in zip(means["arm"], means["metric"], strict=True)]
-    rows = means.assign(
+    named = zip(curves["arm"], curves["metric"], strict=True)
+    places = [place(arm, metric) for arm, metric in named]
+    rows = curves.assign(
         panel=[wording.clean(panel) for panel, _ in places],
         series=[wording.clean(series) for _, series in places],
     )
@@ -163,26 +243,52 @@ def _columns(panels: int) -> int:
     return next((n for n in (5, 4, 3) if panels % n == 0), 4)
 
 
-def caption(analysis: Analysis, metrics: Sequence[str]) -> str:
-    """Return how to read the curves, and which arms have none."""
-    drawn = set(frames.curve_means(analysis, metrics)["arm"])
-    missing = [arm.name for arm in analysis.arms if arm.name not in drawn]
-    without = f" Without any finite value: {', '.join(missing)}." if missing else ""
-    return (
+def caption(analysis: Analysis, metrics: Sequence[str], by: By = "epoch") -> str:
+    """Return how to read the curves, what is left out of them, and which arms have none."""
+    if by == "seconds":
+        analysis = frames.timed(analysis)
+    means = frames.curve_means(analysis, metrics)
+    own = analysis.curves[analysis.curves["metric"].isin(metrics)]
+    own = own[np.isfinite(own["value"].astype(float))]
+    parts = [
         "Mean over the seeds that are still finite in an epoch, with the 95 % t interval of the "
-        f"mean as a band.{without}"
-    )
+        "mean as a band" + _thinned(analysis, means, own),
+    ]
+    if not analysis.ends and (seeds := own["block"].nunique()) > 1:
+        faint = seed_lines(analysis, metrics)
+        drawn = faint["block"].nunique()
+        which = f"the first {drawn} of {seeds}" if drawn < seeds else f"all {seeds}"
+        thin = f"Thin lines: {which} seeds{_thinned(analysis, faint, own)}"
+        parts.append(thin if drawn else "Single seeds are too many to draw")
+    if by == "seconds":
+        parts.append(
+            "Seconds are those of training alone, set-up and tests left out, in runs that "
+            "finished; a mean stands at the mean seconds of its seeds"
+        )
+    missing = [arm.name for arm in analysis.arms if arm.name not in set(means["arm"])]
+    if missing:
+        parts.append(f"Without any finite value: {', '.join(missing)}")
+    return wording.sentences(parts)
 
 
-def alternative(analysis: Analysis, metrics: Sequence[str]) -> str:
+def _thinned(analysis: Analysis, drawn: pd.DataFrame, recorded: pd.DataFrame) -> str:
+    """Return ', thinned to 50 of 100 epochs', or nothing where all are drawn."""
+    shown, count = drawn["epoch"].nunique(), recorded["epoch"].nunique()
+    what = "steps" if analysis.ends else "epochs"
+    return f", thinned to {shown} of {count} {what}" if shown < count else ""
+
+
+def alternative(analysis: Analysis, metrics: Sequence[str], by: By = "epoch") -> str:
     """Return where the curves of the last metric end: the highest and the lowest."""
+    if by == "seconds":
+        analysis = frames.timed(analysis)
     metric = metrics[-1]
     outcome = frames.outcome_of(analysis, metric)
     means = frames.curve_means(analysis, metrics)
     means = means[means["metric"] == metric].sort_values("epoch")
     last = means.groupby("arm", sort=False).tail(1).sort_values("mean")
     labels = " and ".join(frames.outcome_of(analysis, one).label for one in metrics)
-    intro = f"Line chart of {labels} by epoch for {wording.counted(len(analysis.arms), 'arm')}."
+    intro = f"Line chart of {labels} by {by} for {wording.counted(len(analysis.arms), 'arm')}."
     if last.empty:
         return intro
     ends = [

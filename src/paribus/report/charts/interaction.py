@@ -14,8 +14,6 @@ from paribus.report import frames, wording
 from paribus.report.charts.looks import WIDTH, Chart, finished, look, round_numbers, told_seeds
 from paribus.report.wording import MOST_NAMED
 
-_MACHINES = ("device", "engine")  # factors that are compared first of all
-
 
 def draw(analysis: Analysis) -> Chart | None:
     """The mean of each arm by the levels of one factor, with a line per level of another.
@@ -90,7 +88,7 @@ def crossing(analysis: Analysis) -> Crossing | None:
     factors, scale = analysis.factors, analysis.outcome.scale
     if len(factors) < 2 or not all(math.isfinite(arm.mean * scale) for arm in analysis.arms):
         return None
-    machines = [factor for factor in factors if factor in _MACHINES]
+    machines = [factor for factor in factors if factor in frames.MACHINES]
     # On a tie the last factor wins, as among colours.
     fewest = min(reversed(list(factors)), key=lambda f: len(factors[f]))
     lines = machines[0] if machines else fewest
