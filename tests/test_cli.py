@@ -438,7 +438,8 @@ def test_studies_data_schema_and_doctor_answer_programs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "plan", "ask", "show", "compare", "report", "export", "doctor", "machine"]
+    "command",
+    ["run", "plan", "ask", "show", "compare", "report", "chart", "export", "doctor", "machine"],
 )
 def test_help_has_examples(tmp_path: Path, command: str) -> None:
     assert f"paribus {command} " in paribus(tmp_path, command, "--help").stdout

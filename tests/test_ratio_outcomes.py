@@ -21,8 +21,9 @@ from paribus.engines.base import Record
 from paribus.errors import SpecError
 from paribus.findings import Analysis, Contrast
 from paribus.prospect import prospect
+from paribus.report import markdown
+from paribus.report.document import document
 from paribus.report.record import to_record
-from paribus.report.text import render_markdown
 from paribus.screen import foreseen
 from paribus.stats.power import seeds_to_decide
 from paribus.store.store import Store
@@ -203,9 +204,9 @@ def test_the_answer_tells_ratios_and_holds_for_this_machine() -> None:
     assert "rows" not in notes
     same = analysed(times(2.0, 2.01))
     assert same.answer == "Jax against torch: equivalent within 5 %."
-    table = render_markdown(study)
-    assert "time per epoch (s)" in table
-    assert "ratio to torch" in table
+    text = markdown.render(document(study), "figures")
+    assert "| time per epoch (s) |" in text
+    assert "| ratio, interval |" in text
 
 
 def test_training_time_is_no_outcome_of_training_rows() -> None:

@@ -310,10 +310,14 @@ class Result:
             return recall(store, store.study(self.analysis.key), part)
 
     def report(self, path: str | Path) -> Path:
-        """Write the report as one HTML file that opens offline, and return its path."""
-        from paribus.report.html import write
+        """Write the report in the form that the suffix names, and return its path.
 
-        return write(self.analysis, Path(path))
+        `.html` opens offline; `.md` and `.tex` have their charts in a folder beside them; `.ipynb`
+        is executed; `.json` is for programs. See `report.forms`.
+        """
+        from paribus.report import forms
+
+        return forms.write(self.analysis, Path(path), forms.form_of(Path(path)), self._store)
 
     def _side(self) -> Side:
         with Store(self._store) as store:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from paribus.findings import Analysis
-from paribus.report.text import render_markdown, render_text
+from paribus.report.text import render_text
 
 
 def shown(study: Analysis, width: int = 80, **console: object) -> str:
@@ -30,9 +30,6 @@ def test_the_reason_comes_after_the_notes(study: Analysis) -> None:
     lines = shown(replace(study, reason=reason)).splitlines()
     assert lines[-3:] == [study.notes[0], "", "Why: It keeps what enters a layer on one scale."]
     assert "Why" not in shown(study)
-    assert "**Why:** It keeps what enters a layer on one scale." in render_markdown(
-        replace(study, reason=reason)
-    )
 
 
 def test_in_short_the_runs_say_nothing_besides() -> None:
@@ -107,25 +104,6 @@ def test_names_are_neither_markup_nor_escape_sequences(study: Analysis) -> None:
     assert "[/]" in text
 
 
-def test_markdown_holds_the_same_table(study: Analysis) -> None:
-    lines = render_markdown(study).splitlines()
-    assert lines[0] == f"# {study.question}"
-    assert lines[2] == f"**{study.answer}**"
-    assert (
-        lines[4] == "| optimizer | batch norm | test accuracy (%) | against no (points) | verdict |"
-    )
-    assert lines[5] == "| --- | --- | ---: | ---: | --- |"
-    assert all(line.count("|") == 6 for line in lines[4:14])
-    assert lines[-1] == f"- {study.notes[0]}"
-
-
-def test_markdown_escapes_names(study: Analysis) -> None:
-    arm = replace(study.arms[0], levels={"optimizer": "a|b\n<script>", "batch norm": "*no*"})
-    text = render_markdown(replace(study, arms=(arm,), contrasts=(), question="`x` [y](z)"))
-    assert r"# \`x\` \[y\](z)" in text
-    assert r"| a\|b &lt;script&gt; | \*no\* |" in text
-
-
 def test_the_terminal_answer_does_not_wait_for_the_chart_library() -> None:
     code = "import sys, paribus.report.text; sys.exit('altair' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -144,7 +122,6 @@ def test_what_was_chosen_is_a_line_per_arm_and_then_whether_the_verdicts_hold() 
         "not decided; momentum"
     ) in " ".join(lines)
     assert "; and 1 more." in " ".join(lines)
-    assert "- With half the budget all 4 verdicts hold." in render_markdown(study)
 
 
 def test_no_verdict_is_said_to_hold_where_there_is_none() -> None:

@@ -17,10 +17,12 @@ from paribus.cli.options import (
     report_path,
     stored_analysis,
 )
-from paribus.errors import InputError
+from paribus.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    pass
+    from pandas import DataFrame
+
+_TABLES = ("runs", "curves", "contrasts", "arms")
 
 
 @app.command("list")
@@ -247,45 +249,131 @@ def checkpoints(
 @app.command()
 def report(
     study: StoredName,
-    out: Annotated[Path | None, typer.Option(help="The HTML file to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write: .html, .md, .tex, .ipynb or .json.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="html, md, tex, ipynb or json; by default by --out.")
+    ] = None,
     store: StoreFile = DEFAULT_STORE,
 ) -> None:
-    """Write the report of a study as one HTML file that opens offline.
+    """Write the report of a study: a page, Markdown, LaTeX, a notebook, or JSON.
 
-    [bold]Example[/bold]
+    The HTML page is one file that opens offline. Markdown and LaTeX have their charts
+    in a folder beside the file. The notebook is executed, and loads the study from
+    the store (pip install 'paribus\\[notebook]').
+
+    [bold]Examples[/bold]
 
       paribus report optimizers --out optimizers.html
+
+      paribus report optimizers --out paper/optimizers.tex
     """
     from paribus import screen
-    from paribus.report.html import write
+    from paribus.report import forms
 
+    form = forms.form_of(out, format)
     analysis = stored_analysis(study, store)
-    path = out or report_path(analysis, store)
-    screen.out.print(f"Report: {write(analysis, path)}", soft_wrap=True)
+    path = out or report_path(analysis, store).with_suffix(f".{form}")
+    screen.out.print(f"Report: {forms.write(analysis, path, form, store)}", soft_wrap=True)
+
+
+@app.command()
+def chart(
+    study: StoredName,
+    name: Annotated[str | None, typer.Argument(help="The chart; without it, a list.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write: .png, .svg, .pdf, .html or .json.")
+    ] = None,
+    scale: Annotated[
+        float, typer.Option(min=0.1, max=10, help="Pixels of a PNG, over those on a page.")
+    ] = 2.0,
+    store: StoreFile = DEFAULT_STORE,
+    json: Json = False,
+) -> None:
+    """List the charts that a study has, or write one to a file.
+
+    PDF and SVG are drawn in lines; JSON is the chart's Vega-Lite specification with
+    its data.
+
+    [bold]Examples[/bold]
+
+      paribus chart optimizers
+
+      paribus chart optimizers forest --out forest.pdf
+    """
+    if (name is None) != (out is None):
+        missing = "NAME: `paribus chart STUDY` lists them" if name is None else "--out FILE"
+        raise InputError(f"to write a chart takes a name and a file; missing is {missing}")
+    from paribus import screen
+    from paribus.report import charts
+    from paribus.report.charts.files import checked
+    from paribus.report.wording import clean
+
+    if name is not None and out is not None:
+        format = checked(out.suffix.lstrip(".").lower())
+        figure = charts.named(stored_analysis(study, store), name)
+        from paribus.files import write_whole
+
+        write_whole({out: charts.to_bytes(figure, format, scale)}, "the chart")
+        screen.out.print(f"{figure.name}: {out}", soft_wrap=True)
+        return
+    rows = [
+        {"chart": one.name, "caption": clean(one.caption)}
+        for one in charts.every(stored_analysis(study, store))
+    ]
+    if json:
+        screen.print_json(rows)
+    else:
+        screen.table(rows, wrap="caption")
 
 
 @app.command()
 def export(
     study: StoredName,
     out: Annotated[Path, typer.Option(help="The file to write.")],
+    what: Annotated[str, typer.Option(help="runs, curves, contrasts or arms.")] = "runs",
     format: Annotated[str | None, typer.Option(help="csv or parquet; by default by --out.")] = None,
     store: StoreFile = DEFAULT_STORE,
 ) -> None:
-    """Write a table with a row per run: arm, seed, every setting, every final metric, status.
+    """Write a table: a row per run, per point of a curve, per contrast or per arm.
 
-    [bold]Example[/bold]
+    Runs have every setting and every final metric. In CSV, text that a spreadsheet
+    would take for a formula (it begins with = + - @ or a tab, and is no number) gets
+    an apostrophe in front.
+
+    [bold]Examples[/bold]
 
       paribus export optimizers --format parquet --out runs.parquet
+
+      paribus export optimizers --what contrasts --out contrasts.csv
     """
     from paribus import screen
-    from paribus.store.store import Store
 
     chosen = format or out.suffix.lstrip(".")
     if chosen not in ("csv", "parquet"):
         raise InputError(f"--format must be csv or parquet (got {chosen or 'nothing'})")
-    from paribus.store.export import runs_frame, write_frame
+    if what not in _TABLES:
+        raise InputError(
+            f"--what must be {', '.join(_TABLES)} (got {what}){nearest(what, _TABLES)}"
+        )
+    from paribus.store.export import write_frame
 
-    with Store(store) as opened:
-        frame = runs_frame(opened.study(study))
+    frame = _table(study, what, store)
     write_frame(frame, chosen, out)
-    screen.out.print(f"{len(frame)} runs: {out}", soft_wrap=True)
+    rows = len(frame)
+    screen.out.print(f"{rows} {what if what == 'runs' else 'rows'}: {out}", soft_wrap=True)
+
+
+def _table(study: str, what: str, store: Path) -> DataFrame:
+    if what == "runs":
+        from paribus.store.export import runs_frame
+        from paribus.store.store import Store
+
+        with Store(store) as opened:
+            return runs_frame(opened.study(study))
+    from paribus.api import Result
+
+    result = Result(stored_analysis(study, store), store)
+    tables = {"curves": result.curves, "contrasts": result.contrasts, "arms": result.arms}
+    return tables[what].drop(columns="looks", errors="ignore")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import uuid
 from collections import defaultdict
 from dataclasses import dataclass, fields
 from functools import cache
@@ -17,7 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from paribus.errors import StoreError
+from paribus.files import write_whole
 from paribus.findings import Analysis, Ends
 from paribus.models.surfaces import NEAR, SURFACES, Surface
 from paribus.report import charts, paths, wording
@@ -28,7 +25,7 @@ from paribus.report.style import VERDICTS
 _ALWAYS_EXPLAINED = ("better", "worse", "equivalent", "inconclusive")
 
 
-_SECTIONS = {
+SECTIONS = {
     "why": "Why",
     "discussion": "Discussion",
     "arms": "Arms",
@@ -109,7 +106,7 @@ def render(analysis: Analysis) -> str:
         outcome=analysis.outcome,
         sections=[
             _Section(name, title, figures[name])
-            for name, title in _SECTIONS.items()
+            for name, title in SECTIONS.items()
             if name in _ALWAYS or filled.get(name) or figures[name]
         ],
         top=figures["answer"],
@@ -166,20 +163,7 @@ def write(analysis: Analysis, path: Path) -> Path:
 
     Raises `StoreError` where the folder or the file cannot be written.
     """
-    page = render(analysis)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_text(page, encoding="utf-8")
-            os.replace(unfinished, path)  # noqa: PTH105 (atomic on every system)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the report {path}: {error.strerror or error}; "
-            f"choose a folder that you may write to instead of {path.parent}"
-        ) from error
+    write_whole({path: render(analysis).encode()}, "the report")
     return path
 
 
@@ -217,7 +201,7 @@ def _environment() -> Environment:
         finalize=_finalize,
     )
     environment.globals["wording"] = wording
-    environment.filters["figures"] = _figures_with_minus
+    environment.filters["figures"] = wording.minus
     return environment
 
 
@@ -226,8 +210,3 @@ def _finalize(value: Any) -> Any:
     return (
         wording.clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
     )
-
-
-def _figures_with_minus(text: str) -> str:
-    """Set a true minus before digits, as wide as the plus above it."""
-    return re.sub(r"(?<!\w)-(?=[\d∞])", "−", text)

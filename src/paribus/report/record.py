@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from paribus.files import write_whole
 from paribus.findings import Analysis
 
+VERSION = 1
+"""Of the form of a record: raised where a field is renamed, removed or given another meaning."""
+
 _LEFT_OUT = ("curves", "steps", "confusions", "secondary")  # tables of their own; records
+
+
+def write(analysis: Analysis, path: Path) -> Path:
+    """Write the record as a JSON file, and return `path`; StoreError where it cannot be written."""
+    text = json.dumps(to_record(analysis), indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole({path: f"{text}\n".encode(errors="replace")}, "the report")
+    return path
 
 
 def to_record(analysis: Analysis) -> dict[str, Any]:
@@ -21,10 +34,23 @@ def to_record(analysis: Analysis) -> dict[str, Any]:
     Values are as stored (accuracy as a share); `outcome.scale` turns them into shown ones. Where
     `outcome.ratio` is true, differences and their bounds (`difference`, `differences`, `low` and
     `high` of contrasts, looks and effects) are of natural logarithms: the ratio is their
-    exponential. The margin is as declared: 0.05 is a ratio from 1/1.05 to 1.05. Keys are the field
-    names of `Analysis`, without its tables, and `verdicts`, a count of each.
+    exponential. The margin is as declared: 0.05 is a ratio from 1/1.05 to 1.05.
+
+    `version` is that of this form, `VERSION`. All other keys are the field names of the dataclasses
+    in `paribus.findings`, where each is explained, from `Analysis` down:
+
+    - `name`, `key`, `question`, `reason`, `created`, `command`, `spec`: the study;
+    - `answer`, `notes`, `remarks`: sentences;
+    - `outcome`, `margin`, `seeds`, `overlap`, `looks`, `factors`: how it was judged;
+    - `arms`: of each an `ArmSummary`, `contrasts`: a `Contrast`, `verdicts`: how many of each;
+    - `evidence`, `tuning`, `selection`, `proofs`, `ends`, `confounds`: what else was found;
+    - `controls`, `data`, `environment`: what was held equal, on what, and where;
+    - `secondary`: such a record for every other declared outcome.
+
+    The curves and steps are tables of their own: `paribus export --what curves`.
     """
-    record = {
+    record: dict[str, Any] = {"version": VERSION}
+    record |= {
         field.name: plain(getattr(analysis, field.name))
         for field in fields(analysis)
         if field.name not in _LEFT_OUT

@@ -1,11 +1,8 @@
-"""The answer in a terminal, and as Markdown."""
+"""The answer in a terminal."""
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -15,18 +12,9 @@ from rich.text import Text
 from paribus.findings import Analysis, ArmSummary, Contrast, Tuning
 from paribus.report import wording
 from paribus.report.style import VERDICTS
+from paribus.report.tables import Column
 
 _AMPLE = 10_000  # a width that no table reaches
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column of a table: its heading, whether it holds numbers, and its cells."""
-
-    heading: str
-    numeric: bool
-    cells: tuple[str, ...]
-    verdicts: bool = False
 
 
 def render_text(analysis: Analysis, console: Console, brief: bool = False) -> None:
@@ -79,28 +67,11 @@ def _print_tables(analysis: Analysis, console: Console) -> None:
         console.print(table)
 
 
-def render_markdown(analysis: Analysis) -> str:
-    """Return the same as GitHub Markdown, ending with a newline; names are escaped."""
-    parts = [f"# {_markdown(analysis.question)}", f"**{_markdown(analysis.answer)}**"]
-    parts += [_markdown_table(columns) for columns in _tables(analysis)]
-    tuning = _tuning_lines(analysis.tuning) if analysis.tuning else ()
-    proofs = [wording.proof(one) for one in analysis.proofs]
-    for sentences in (tuning, analysis.remarks, proofs, analysis.notes):
-        parts += ["\n".join(f"- {_markdown(sentence)}" for sentence in sentences)]
-    if analysis.reason:
-        parts.append(f"**Why:** {_markdown(analysis.reason)}")
-    for other in analysis.secondary:
-        parts.append(f"## The same runs by {_markdown(other.outcome.label)}")
-        parts.append(f"**{_markdown(other.answer)}**")
-        parts += [_markdown_table(columns) for columns in _tables(other)]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
 def _tuning_lines(tuning: Tuning) -> list[str]:
     return [wording.budget(tuning), *wording.tuned(tuning), *tuning.survival]
 
 
-def _tables(analysis: Analysis) -> list[list[_Column]]:
+def _tables(analysis: Analysis) -> list[list[Column]]:
     """One table where each arm has at most one contrast, otherwise arms, then contrasts."""
     compared = [contrast.arm for contrast in analysis.contrasts]
     if not compared or len(compared) > len(set(compared)):
@@ -111,39 +82,39 @@ def _tables(analysis: Analysis) -> list[list[_Column]]:
     return [[*_arm_columns(analysis), *_contrast_columns(analysis, rows, heading)]]
 
 
-def _separate_tables(analysis: Analysis) -> list[list[_Column]]:
+def _separate_tables(analysis: Analysis) -> list[list[Column]]:
     """A table of arms and, where there are any, one of contrasts."""
     arms, contrasts = _arm_columns(analysis), analysis.contrasts
     if not contrasts:
         return [arms]
     columns = [
-        _Column("comparison", False, tuple(contrast.varies for contrast in contrasts)),
-        _Column("with", False, tuple(contrast.condition for contrast in contrasts)),
+        Column("comparison", False, tuple(contrast.varies for contrast in contrasts)),
+        Column("with", False, tuple(contrast.condition for contrast in contrasts)),
         *_contrast_columns(analysis, contrasts, wording.difference_heading(analysis)),
     ]
     return [arms, [column for column in columns if any(column.cells)]]
 
 
-def _arm_columns(analysis: Analysis) -> list[_Column]:
+def _arm_columns(analysis: Analysis) -> list[Column]:
     outcome, arms = analysis.outcome, analysis.arms
     columns = [
-        _Column(factor, False, tuple(arm.levels.get(factor, "") for arm in arms))
+        Column(factor, False, tuple(arm.levels.get(factor, "") for arm in arms))
         for factor in analysis.factors
-    ] or [_Column("arm", False, tuple(arm.name for arm in arms))]
+    ] or [Column("arm", False, tuple(arm.name for arm in arms))]
     heading = wording.labelled(outcome.label, outcome.unit)
-    columns.append(_Column(heading, True, tuple(wording.mean_and_sd(outcome, a) for a in arms)))
+    columns.append(Column(heading, True, tuple(wording.mean_and_sd(outcome, a) for a in arms)))
     troubles = tuple(wording.troubles(arm) for arm in arms)
     if any(troubles):
-        columns.append(_Column("runs", False, troubles))
+        columns.append(Column("runs", False, troubles))
     return columns
 
 
 def _contrast_columns(
     analysis: Analysis, rows: Sequence[Contrast | None], heading: str
-) -> list[_Column]:
+) -> list[Column]:
     differences = tuple(wording.difference(analysis.outcome, row) if row else "" for row in rows)
     verdicts = tuple(row.verdict if row else "" for row in rows)
-    return [_Column(heading, True, differences), _Column("verdict", False, verdicts, True)]
+    return [Column(heading, True, differences), Column("verdict", False, verdicts, True)]
 
 
 def _baseline_heading(analysis: Analysis) -> str:
@@ -176,7 +147,7 @@ def _text(words: str, style: str = "") -> Text:
     return Text(wording.clean(words), style=style)
 
 
-def _rich_table(columns: list[_Column]) -> Table:
+def _rich_table(columns: list[Column]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(
@@ -189,31 +160,11 @@ def _rich_table(columns: list[_Column]) -> Table:
     return table
 
 
-def _rows(columns: list[_Column]) -> list[list[tuple[_Column, str]]]:
+def _rows(columns: list[Column]) -> list[list[tuple[Column, str]]]:
     cells = zip(*(column.cells for column in columns), strict=True)
     return [list(zip(columns, row, strict=True)) for row in cells]
 
 
-def _style(column: _Column, cell: str) -> str:
+def _style(column: Column, cell: str) -> str:
     styles = {str(verdict): style.terminal for verdict, style in VERDICTS.items()}
     return styles.get(cell, "") if column.verdicts else ""
-
-
-def _markdown_table(columns: list[_Column]) -> str:
-    lines = [
-        [_markdown(column.heading) for column in columns],
-        ["---:" if column.numeric else "---" for column in columns],
-        *([_cell(column, cell) for column, cell in row] for row in _rows(columns)),
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(column: _Column, cell: str) -> str:
-    return f"**{_markdown(cell)}**" if column.verdicts and cell else _markdown(cell)
-
-
-def _markdown(words: str) -> str:
-    """Escape what Markdown or the HTML within it would act on, and join lines."""
-    one_line = " ".join(wording.clean(words).split())
-    escaped = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", one_line)
-    return html.escape(escaped, quote=False)

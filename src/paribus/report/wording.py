@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -34,6 +35,11 @@ def clean(text: str) -> str:
     return "".join(
         "�" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text
     )
+
+
+def minus(text: str) -> str:
+    """Return `text` with a true minus before digits, as wide as the plus above it."""
+    return re.sub(r"(?<!\w)-(?=[\d∞])", "−", text)
 
 
 def labelled(label: str, unit: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from paribus.errors import StoreError
+from paribus.files import whole
 from paribus.store.store import StoredStudy
+
+_FORMULA = re.compile(r"[=+\-@\t\r\n]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 def runs_frame(study: StoredStudy) -> pd.DataFrame:
@@ -39,20 +41,32 @@ def runs_frame(study: StoredStudy) -> pd.DataFrame:
 
 
 def write_frame(frame: pd.DataFrame, format: str, path: Path) -> None:
-    """Write a table as csv or parquet, whole or not at all; StoreError where it cannot be."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    """Write a table as csv or parquet, whole or not at all; StoreError where it cannot be.
+
+    A CSV file is made safe for spreadsheets, see `spreadsheet_safe`.
+    """
+    with whole(path, "the table") as unfinished:
         if format == "parquet":
-            frame.to_parquet(partial, index=False)
+            frame.to_parquet(unfinished, index=False)
         else:
-            frame.to_csv(partial, index=False)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise StoreError(
-            f"{path} cannot be written ({error.strerror or error}): name another with --out"
-        ) from error
+            spreadsheet_safe(frame).to_csv(unfinished, index=False)
+
+
+def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of which a spreadsheet takes no text for a formula.
+
+    Text that begins with = + - @, a tab or a line break gets an apostrophe in front, column names
+    included; numbers, and text that is one, stay as they are.
+    """
+
+    def safe(cell: Any) -> Any:
+        risky = isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+        return f"'{cell}" if risky else cell
+
+    made = frame.copy()
+    for name in frame.select_dtypes(exclude=["number", "bool"]):
+        made[name] = frame[name].map(safe)
+    return made.rename(columns=safe)
 
 
 def _cell(value: Any) -> Any:

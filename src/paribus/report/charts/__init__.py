@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from paribus.errors import InputError, nearest
 from paribus.findings import Analysis
 from paribus.report import frames, paths
 from paribus.report.charts import (
@@ -28,9 +29,23 @@ from paribus.report.charts import (
     twin,
     walks,
 )
+from paribus.report.charts.files import to_bytes
 from paribus.report.charts.looks import Chart, to_svg
 
-__all__ = ["CHARTS", "Chart", "Figure", "Kind", "figures", "of_surface", "of_tuning", "to_svg"]
+__all__ = [
+    "CHARTS",
+    "Chart",
+    "Figure",
+    "Kind",
+    "every",
+    "figures",
+    "named",
+    "of_surface",
+    "of_surfaces",
+    "of_tuning",
+    "to_bytes",
+    "to_svg",
+]
 
 _Draw = Callable[[Analysis], Chart | None]
 _Words = Callable[[Analysis], str]
@@ -140,3 +155,32 @@ def of_surface(analysis: Analysis, surface: str) -> Figure | None:
         return None
     ends = paths.surfaces(analysis)[surface]
     return Figure(surface, "ends", chart, walks.caption(), walks.alternative(surface, ends))
+
+
+def of_surfaces(analysis: Analysis) -> Iterator[Figure]:
+    """Yield a figure of the paths on every surface."""
+    for surface in paths.surfaces(analysis):
+        figure = of_surface(analysis, surface)
+        if figure is not None:
+            yield figure
+
+
+def every(analysis: Analysis) -> Iterator[Figure]:
+    """Yield every figure of a report: all kinds of charts, then surfaces, then tuning."""
+    yield from figures(analysis)
+    yield from of_surfaces(analysis)
+    yield from of_tuning(analysis)
+
+
+def named(analysis: Analysis, name: str) -> Figure:
+    """Return the figure of a name; InputError, with the names that there are, for another."""
+    found = {}
+    for figure in every(analysis):
+        if figure.name == name:
+            return figure
+        found[figure.name] = figure
+    lacks = "has nothing to draw for the chart" if name in CHARTS else "has no chart"
+    raise InputError(
+        f"{analysis.name} {lacks} {name}{nearest(name, list(found))}; "
+        f"it has {', '.join(found) or 'none'}"
+    )

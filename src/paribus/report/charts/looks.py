@@ -27,9 +27,15 @@ FEW_EPOCHS = 20  # up to here each epoch gets a point
 
 def to_svg(chart: Chart) -> str:
     """Return a chart as an SVG element, ready to stand inside a page."""
-    major, minor = alt.SCHEMA_VERSION.lstrip("v").split(".")[:2]
-    svg: str = vl_convert.vegalite_to_svg(chart.to_dict(), vl_version=f"{major}.{minor}")
+    spec, version = vega_lite(chart)
+    svg: str = vl_convert.vegalite_to_svg(spec, vl_version=version)
     return wording.clean(svg)
+
+
+def vega_lite(chart: Chart) -> tuple[dict[str, Any], str]:
+    """Return the Vega-Lite specification of a chart, and the version of the language."""
+    major, minor = alt.SCHEMA_VERSION.lstrip("v").split(".")[:2]
+    return chart.to_dict(), f"{major}.{minor}"
 
 
 def look(

@@ -1,0 +1,44 @@
+"""Files that people ask for are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from paribus.errors import StoreError
+
+
+@contextmanager
+def whole(path: Path, what: str) -> Iterator[Path]:
+    """Give a file beside `path` to write, which takes its place at the end; makes the folder.
+
+    Whatever ends it early, Ctrl-C included, leaves `path` as it was and nothing beside it. Raises
+    StoreError, which calls the file `what`, where folder or file cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield unfinished
+            os.replace(unfinished, path)  # noqa: PTH105 (atomic on every system)
+        finally:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {what} {path}: {error.strerror or error}; "
+            f"choose a folder that you may write to instead of {path.parent}"
+        ) from error
+
+
+def write_whole(contents: Mapping[Path, bytes], what: str) -> None:
+    """Write files that belong together: none takes its place before all are written.
+
+    The first does so last. Raises StoreError as `whole` does.
+    """
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            stack.enter_context(whole(path, what)).write_bytes(content)
