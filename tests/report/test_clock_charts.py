@@ -86,10 +86,11 @@ def test_the_crossing_is_written_out_in_the_chart_and_in_words() -> None:
     assert "cuda falls behind cpu at width 100" in duration.caption(back)
 
 
-@pytest.mark.parametrize(("gpu", "word"), [(0.5, "faster"), (2.0, "slower"), (1.0, "not slower")])
+@pytest.mark.parametrize(("gpu", "word"), [(0.5, "above"), (2.0, "below"), (1.0, "not below")])
 def test_without_a_crossing_it_says_so(gpu: float, word: str) -> None:
     study = power_laws(1.0, 1.0, gpu, 1.0)
-    assert f"no crossing: cuda is {word} than cpu at every width that" in duration.caption(study)
+    said = f"no crossing: the speed-up of cuda over cpu is {word} 1 at every width that"
+    assert said in duration.caption(study)
     duration.draw(study)
 
 
@@ -101,7 +102,9 @@ def test_a_crossing_between_sizes_that_are_not_decided_is_said_to_be_unsure() ->
     assert laid_out is not None
     (found,) = laid_out.crossings
     assert found.open == (64.0,)
-    assert "where the 95 % interval at 64 includes 1." in duration.caption(timed(times))
+    assert "; at 64 its 95 % interval includes 1." in duration.caption(timed(times))
+    said = "is above 1 at every width that was measured; at 16 its 95 % interval includes 1."
+    assert said in duration.caption(made_up_analyses.clock())
 
 
 def test_speed_ups_are_the_contrasts_turned_round() -> None:

@@ -160,26 +160,33 @@ def told(laid_out: Durations) -> list[str]:
         if own.empty:
             found.append(f"{where}{line} has no run in common with {first}")
         elif not crossings:
+            holding = own[(own["speed_up_low"] <= 1) & (own["speed_up_high"] >= 1)]
             found.append(
-                f"{where}no crossing: {line} is {_never(own['speed_up'])} than {first} at every "
-                f"{laid_out.size} that was measured"
+                f"{where}no crossing: the speed-up of {line} over {first} is "
+                f"{_side(own['speed_up'])} 1 at every {laid_out.size} that was measured"
+                + _undecided(holding["size"].tolist())
             )
         for one in crossings:
             low, high = map(_size, one.between)
             verb = "overtakes" if one.ahead else "falls behind"
-            unsure = f", where the 95 % interval at {wording.listed([_size(s) for s in one.open])} "
             found.append(
                 f"{where}{line} {verb} {first} at {laid_out.size} {_about(one.size)}, interpolated "
-                f"between {low} and {high}" + (f"{unsure}includes 1" if one.open else "")
+                f"between {low} and {high}{_undecided(one.open)}"
             )
     return found
 
 
-def _never(speed_ups: pd.Series[float]) -> str:
-    """Return which side of one they all are on."""
+def _side(speed_ups: pd.Series[float]) -> str:
+    """Return on which side of one they all are."""
     if speed_ups.min() >= 1:
-        return "faster" if speed_ups.min() > 1 else "not slower"
-    return "slower" if speed_ups.max() < 1 else "not faster"
+        return "above" if speed_ups.min() > 1 else "not below"
+    return "below" if speed_ups.max() < 1 else "not above"
+
+
+def _undecided(sizes: Sequence[float]) -> str:
+    """Return at which sizes neither is shown to be faster; nothing where there are none."""
+    named = wording.listed([_size(size) for size in sizes])
+    return f"; at {named} its 95 % interval includes 1" if sizes else ""
 
 
 def caption(analysis: Analysis) -> str:
