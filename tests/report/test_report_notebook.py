@@ -6,11 +6,14 @@ import ast
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import made_up_analyses
 import pytest
 
 from paribus import Result, RunError
 from paribus.report import charts, notebook
+from paribus.report.plots import Plots
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
@@ -77,6 +80,21 @@ def test_a_copy_beside_a_copy_of_the_store_is_executed_again(
     done = [cell for cell in again.execute().cells if cell.cell_type == "code"]
     for cell, before in zip(done, code_cells(written), strict=True):
         assert cell.outputs == before.outputs
+
+
+def test_every_chart_of_a_report_is_drawn_by_a_method_of_the_result(tmp_path: Path) -> None:
+    study = made_up_analyses.tuned()
+    made = notebook.render(study, tmp_path, tmp_path / "store.sqlite")
+    drawn = [cell.source for cell in made.cells if cell.source.startswith("result.plot.")]
+    assert drawn[-2:] == [
+        "result.plot.tuning('train.learning_rate')",
+        "result.plot.tuning('model.activation')",
+    ]
+    assert len(drawn) == len(list(charts.every(study)))
+    for source in drawn:
+        eval(source, {"result": SimpleNamespace(plot=Plots(study))})
+    for name in charts.CHARTS:
+        assert hasattr(Plots, name.replace("-", "_"))
 
 
 def test_names_are_neither_code_nor_markup(store: Path, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def _drawing(analysis: Analysis, figure: Figure) -> str:
 def _path_from(folder: Path, store: Path) -> str:
     """Return the path of the store from a folder, or its own on another drive."""
     try:
-        return Path(os.path.relpath(store, folder)).as_posix()
+        return Path(os.path.relpath(store.resolve(), folder.resolve())).as_posix()
     except ValueError:
         return store.resolve().as_posix()
 

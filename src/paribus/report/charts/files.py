@@ -25,7 +25,7 @@ _PAGE = """\
 <meta charset="utf-8"/>
 <title>{title}</title>
 </head>
-<body>
+<body style="font-family: sans-serif">
 <figure>
 <div role="img" aria-label="{alternative}">{svg}</div>
 <figcaption>{caption}</figcaption>
