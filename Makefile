@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench calibrate format clean
+.PHONY: demo test docs results bench calibrate format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make demo PYTHON=python3.11")'
@@ -25,6 +25,16 @@ test: $(VENV)/frameworks
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses auto
 
+$(VENV)/site: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	touch $@
+
+docs: $(VENV)/site
+	$(BIN)/mkdocs build --strict --quiet
+
+results: $(VENV)/installed
+	$(BIN)/python docs/hooks/results.py
+
 bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks
@@ -37,4 +47,4 @@ format: $(VENV)/installed
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) .paribus .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .paribus site .pytest_cache .mypy_cache .ruff_cache
