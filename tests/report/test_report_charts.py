@@ -161,14 +161,15 @@ def test_of_many_seeds_and_epochs_some_are_drawn_and_the_caption_says_which() ->
 
 def test_lines_of_seeds_that_nobody_could_tell_apart_are_left_out() -> None:
     study = made_up_analyses.made_up(
-        {"width": [str(i) for i in range(130)]},
+        {"width": [str(i) for i in range(40)], "depth": ["1", "2", "3", "4", "5"]},
         lambda levels: 0.9,
-        lambda combinations: [],
+        made_up_analyses.within("depth"),
         seeds=2,
         epochs=2,
     )
-    assert curves.seed_lines(study, ["train_loss", "test_loss"]).empty
-    assert "Single seeds are too many to draw." in curves.caption(study, ["test_loss"])
+    caption = curves.caption(study, ["test_loss"])
+    assert "Single seeds are too many to draw. 150 of 200 arms are drawn." in caption
+    assert {row["kind"] for _, row in drawn_rows(curves.loss_curves(study)).iterrows()} == {"mean"}
 
 
 def test_seeds_that_are_not_finite_end_where_they_stop() -> None:

@@ -28,6 +28,9 @@ MEAN_ROWS = SEED_ROWS = MOST_ROWS // 2
 MOST_PANELS = 12
 """Arms that a chart with a panel for each draws at most."""
 
+MOST_CONDITIONS = 30
+"""Conditions (or arms, where each has a panel of its own) that curves are drawn for at most."""
+
 WIDE_SPAN = 100.0
 """Means that differ by a larger factor are drawn on a log scale."""
 
@@ -73,6 +76,18 @@ def layout(analysis: Analysis) -> Layout:
         tuple(dict.fromkeys(panel for panel, _ in place.values())),
         place,
     )
+
+
+def few(analysis: Analysis) -> Analysis:
+    """Return the analysis with the arms of at most `MOST_CONDITIONS` panels, evenly spread."""
+    plan = layout(analysis)
+    panels = plan.panels if plan.factor else plan.series
+    if len(panels) <= MOST_CONDITIONS:
+        return analysis
+    kept = {panels[i] for i in spread(len(panels), MOST_CONDITIONS)}
+    own = 0 if plan.factor else 1
+    arms = tuple(arm for arm in analysis.arms if plan.place[arm.name][own] in kept)
+    return replace(analysis, arms=arms)
 
 
 def _coloured_factor(analysis: Analysis) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from paribus.errors import InputError, nearest
 from paribus.findings import Analysis
 from paribus.report import paths as walks_of
-from paribus.report.charts import CHARTS, Chart, sensitivity, walks
+from paribus.report.charts import CHARTS, Chart, curves, sensitivity, walks
 from paribus.report.wording import listed
 
 
@@ -33,20 +33,26 @@ class Plots:
         """The mean outcome over the levels of one factor, a line per level of another."""
         return self._chart("interaction", "two factors")
 
-    def metric(self) -> Chart:
+    def metric(self, *, log: bool | None = None) -> Chart:
         """The outcome against epochs: mean and 95 % band over the seeds, of each part of the data.
 
-        Accuracy, say, of training and of test rows.
+        Accuracy, say, of training and of test rows. `log` draws it on a log scale, or never; by
+        default where the means span more than two decades.
         """
-        return self._chart("metric", "an outcome that is measured after every epoch")
+        chart = curves.metric_curves(self._analysis, log=log)
+        return chart or self._nothing("metric", "an outcome that is measured after every epoch")
 
     def value(self) -> Chart:
         """The value on a surface against steps: mean and 95 % band over the starts."""
         return self._chart("value", "a surface (model.kind surface)")
 
-    def loss(self) -> Chart:
-        """The loss against epochs: mean and 95 % band over the seeds, of each part of the data."""
-        return self._chart("loss", "a loss that is measured after every epoch")
+    def loss(self, *, log: bool | None = None) -> Chart:
+        """The loss against epochs: mean and 95 % band over the seeds, of each part of the data.
+
+        `log` as for `metric`.
+        """
+        chart = curves.loss_curves(self._analysis, log=log)
+        return chart or self._nothing("loss", "a loss that is measured after every epoch")
 
     def loss_and_metric(self) -> Chart:
         """Loss and outcome against epochs on two axes, a panel per arm."""

@@ -101,8 +101,7 @@ def _curves(
     by: Literal["epoch", "seconds", "step"] = "epoch",
     log: bool | None = None,
 ) -> Chart | None:
-    if by == "seconds":
-        analysis = frames.timed(analysis)
+    analysis = _drawn(analysis, by)
     means = frames.curve_means(analysis, metrics)
     if means.empty:
         return None
@@ -171,6 +170,11 @@ def _curves(
     heading = f"{wording.capitalised(title)} by {label}"
     seeds = "" if faint.empty else "; thin lines: single seeds"
     return finished(chart, heading, f"Mean and 95 % band, {told_seeds(means['n'])}{seeds}")
+
+
+def _drawn(analysis: Analysis, by: str) -> Analysis:
+    """Return what is drawn of an analysis: not too many arms, and by seconds what was timed."""
+    return frames.few(frames.timed(analysis) if by == "seconds" else analysis)
 
 
 def seed_lines(analysis: Analysis, metrics: Sequence[str]) -> pd.DataFrame:
@@ -245,8 +249,7 @@ def _columns(panels: int) -> int:
 
 def caption(analysis: Analysis, metrics: Sequence[str], by: By = "epoch") -> str:
     """Return how to read the curves, what is left out of them, and which arms have none."""
-    if by == "seconds":
-        analysis = frames.timed(analysis)
+    asked, analysis = analysis, _drawn(analysis, by)
     means = frames.curve_means(analysis, metrics)
     own = analysis.curves[analysis.curves["metric"].isin(metrics)]
     own = own[np.isfinite(own["value"].astype(float))]
@@ -265,6 +268,8 @@ def caption(analysis: Analysis, metrics: Sequence[str], by: By = "epoch") -> str
             "Seconds are those of training alone, set-up and tests left out, in runs that "
             "finished; a mean stands at the mean seconds of its seeds"
         )
+    if len(analysis.arms) < len(asked.arms):
+        parts.append(f"{len(analysis.arms)} of {len(asked.arms)} arms are drawn")
     missing = [arm.name for arm in analysis.arms if arm.name not in set(means["arm"])]
     if missing:
         parts.append(f"Without any finite value: {', '.join(missing)}")
@@ -280,8 +285,7 @@ def _thinned(analysis: Analysis, drawn: pd.DataFrame, recorded: pd.DataFrame) ->
 
 def alternative(analysis: Analysis, metrics: Sequence[str], by: By = "epoch") -> str:
     """Return where the curves of the last metric end: the highest and the lowest."""
-    if by == "seconds":
-        analysis = frames.timed(analysis)
+    analysis = _drawn(analysis, by)
     metric = metrics[-1]
     outcome = frames.outcome_of(analysis, metric)
     means = frames.curve_means(analysis, metrics)
