@@ -30,7 +30,7 @@ $(VENV)/site: $(VENV)/installed
 	touch $@
 
 docs: $(VENV)/site
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 results: $(VENV)/installed
 	$(BIN)/python docs/hooks/results.py
