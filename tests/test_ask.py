@@ -132,6 +132,12 @@ def test_an_answer_on_other_data_is_no_answer(store: Path) -> None:
     assert "Measured on breast-cancer too" in asked("bf16", "--store", store)
 
 
+def test_another_question_under_the_name_of_a_built_in_study_is_no_answer(store: Path) -> None:
+    other = {"name": "precision", "question": "Does dropout help on my table?"}
+    keep(store, from_values({**OWN, **other}))
+    assert "Not measured here on digits yet." in asked("precision", "--store", store)
+
+
 def test_a_file_is_known_by_what_is_in_it(store: Path, tmp_path: Path) -> None:
     rows = [f"{i % 7},{i % 5},{'xy'[i % 2]}" for i in range(60)]
     table = tmp_path / "mine.csv"

@@ -73,9 +73,9 @@ def stored_answer(question: Question, store: Path, data: Dataset | str | None) -
     A data set that is only named may be one that is not here. Of a study that is not built in, one
     that is not finished counts too.
     """
-    for row in _rows(store):
-        wanted = data.name if isinstance(data, Dataset) else data
-        if row.name != question.name or (wanted is not None and row.data != wanted):
+    wanted = data.name if isinstance(data, Dataset) else data
+    for row in _rows_of(question, store):
+        if wanted is not None and row.data != wanted:
             continue
         if not row.finished and question.builtin:
             continue
@@ -91,7 +91,7 @@ def stored_answer(question: Question, store: Path, data: Dataset | str | None) -
 
 def answered_on(question: Question, store: Path) -> list[str]:
     """Return the data sets that a store has finished studies of a question on."""
-    rows = (row for row in _rows(store) if row.name == question.name and row.finished)
+    rows = (row for row in _rows_of(question, store) if row.finished)
     return list(dict.fromkeys(row.data for row in rows))
 
 
@@ -137,6 +137,13 @@ def _rows(store: Path) -> list[StudyRow]:
         return []
     with Store(store) as opened:
         return opened.studies()
+
+
+def _rows_of(question: Question, store: Path) -> Iterator[StudyRow]:
+    """Yield the studies of a question: a file may have the name of a built-in one, and ask else."""
+    for row in _rows(store):
+        if row.name == question.name and row.question == question.question:
+            yield row
 
 
 def _needs_gpu(spec: Spec) -> bool:
