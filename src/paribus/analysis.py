@@ -272,9 +272,12 @@ def _summary(
         floors={
             run.block: _floor(run.metrics)
             for run in runs
-            if run.status == "done" and "times_the_floor" in run.metrics
+            if run.status == "done" and run.metrics.keys() >= _OF_THE_FLOOR
         },
     )
+
+
+_OF_THE_FLOOR = {"seconds_per_epoch", "times_the_floor", "product_rate", "copy_rate"}
 
 
 def _floor(metrics: Mapping[str, float]) -> Floor:
