@@ -178,6 +178,22 @@ def test_an_edit_of_what_a_network_uses_makes_new_runs(
     assert key(notebook(NET.replace(*function))) != key(notebook(edited.replace(*function)))
 
 
+def test_another_name_for_a_function_that_is_used_already_makes_new_runs(
+    notebook: Notebook,
+) -> None:
+    text = (
+        "import torch\nfrom torch import nn\n"
+        "def small(x): return x / 2\ndef zero(x): return 0 * x\nACT = small\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.layer = nn.Linear(30, 2)\n"
+        "    def forward(self, x): return ACT(self.layer(small(x) + zero(x)))\n"
+        "given = Net\n"
+    )
+    assert key(notebook(text)) != key(notebook(text.replace("ACT = small", "ACT = zero")))
+
+
 def test_an_edit_of_anything_else_makes_none(notebook: Notebook) -> None:
     same = NET.replace("= Settings()", "= Settings(2 + 2)").replace("WIDTH = 8", "WIDTH = 2**3")
     assert key(notebook(NET)) == key(notebook(same))

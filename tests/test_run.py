@@ -196,6 +196,21 @@ def test_ctrl_c_keeps_the_whole_of_a_stack_that_has_finished(tmp_path: Path) -> 
         assert store.studies()[0].done == 20
 
 
+def test_ctrl_c_does_not_wait_for_what_is_still_training(tmp_path: Path) -> None:
+    train = {"epochs": 100_000, "batch_size": 1000, "optimizer": "sgd", "learning_rate": 0.01}
+    spec = from_values({**SMALL, "train": train, "seeds": 1})
+    settings = Settings(tmp_path / "store.sqlite", workers=1)
+    design = lay_out(spec, load(spec.data.source), settings)
+
+    def interrupt(event: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # which it would not before the study is done
+        run_study(design, settings, watch=interrupt)
+    with Store(settings.store) as store:
+        assert store.studies()[0].done == 0
+
+
 def test_a_checkpoint_that_cannot_be_written_loses_no_run(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("in the way")
     settings = Settings(tmp_path / "store.sqlite", workers=1, checkpoints=True)

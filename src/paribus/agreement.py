@@ -66,6 +66,8 @@ def _agreement(contrasts: Sequence[ContrastPair]) -> str:
     """Return '4 of 5 verdicts agree, 1 is decided here alone'."""
     if len(contrasts) == 1:
         (one,) = contrasts
+        if one.agreement == "not decided":
+            return "the one contrast is decided in neither"
         if one.here.verdict == one.there.verdict:
             return f"the one verdict is the same: {one.here.verdict}"
         return f"the one verdict is {one.here.verdict} here and {one.there.verdict} there"

@@ -134,6 +134,15 @@ def compare(here: Side, there: Side) -> TwoStudies:
         return TwoStudies(here, there, unlike, f"the study here is judged by {labels}")
     if not shared:
         return TwoStudies(here, there, unlike, "no arm of one has the name of an arm of the other")
+    if bool(ours.overlap) != bool(theirs.overlap):  # their spreads are of different things
+        one, other = ("here", "there") if ours.overlap else ("there", "here")
+        return TwoStudies(
+            here,
+            there,
+            unlike,
+            f"every seed has a split of its own {one}, and all share one {other}, so that the "
+            "spread over the seeds counts the rows in one of them alone",
+        )
     why = _why_unpaired(here, there, [one.name for one, _ in shared])
     margin = _margin(here, there)
     baselines = {(one.arm, one.baseline): one for one in theirs.contrasts}

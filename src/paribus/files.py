@@ -11,13 +11,24 @@ from pathlib import Path
 from paribus.errors import StoreError
 
 
+def checked(path: Path, what: str) -> Path:
+    """Return the file that `path` is or links to; StoreError where it is a folder or a device."""
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        kind = "a folder" if target.is_dir() else "a device"
+        raise StoreError(f"cannot write {what} {path}: it is {kind}, not a file; name another")
+    return target
+
+
 @contextmanager
 def whole(path: Path, what: str) -> Iterator[Path]:
     """Give a file beside `path` to write, which takes its place at the end; makes the folder.
 
-    Whatever ends it early, Ctrl-C included, leaves `path` as it was and nothing beside it. Raises
-    StoreError, which calls the file `what`, where folder or file cannot be written.
+    Whatever ends it early, Ctrl-C included, leaves `path` as it was and nothing beside it; a link
+    stays one. Raises StoreError, which calls the file `what`, where it or its folder cannot be
+    written.
     """
+    path = checked(path, what)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +50,8 @@ def write_whole(contents: Mapping[Path, bytes], what: str) -> None:
 
     The first does so last. Raises StoreError as `whole` does.
     """
+    for path in contents:
+        checked(path, what)
     with ExitStack() as stack:
         for path, content in contents.items():
             stack.enter_context(whole(path, what)).write_bytes(content)

@@ -5,6 +5,7 @@ import made_up_analyses
 from paribus.findings import Analysis
 from paribus.report.discussion import discussion
 from paribus.study.confounds import Confound
+from paribus.study.outcomes import OUTCOMES
 
 
 def told(study: Analysis) -> dict[str, str]:
@@ -29,7 +30,7 @@ def test_open_verdicts_are_not_taken_for_no_difference() -> None:
     )
     text = told(replace(study, contrasts=undecided))
     assert "no sign that there is no difference" in text["What it may not be taken to mean"]
-    assert "With 23 seeds, what is not decided yet probably would be" in text["What to ask next"]
+    assert "With 23 seeds it would be decided with 80 % chance, if" in text["What to ask next"]
     assert "largest difference" not in text["What was found"]
 
 
@@ -58,3 +59,31 @@ def test_every_kind_of_study_has_a_discussion_but_one_without_runs() -> None:
     study = made_up_analyses.single_arm()
     nothing = replace(study, arms=tuple(replace(arm, values={}) for arm in study.arms))
     assert discussion(nothing) == ()
+
+
+def test_ties_are_no_wins() -> None:
+    study = made_up_analyses.two_arms()
+    (one,) = study.contrasts
+    differences = {block: 0.0 if block < 4 else 0.01 for block in range(10)}
+    tied = replace(study, contrasts=(replace(one, verdict="better", differences=differences),))
+    assert (
+        "the better outcome in 6 of 10 seeds, and an equal one in 4."
+        in told(tied)["How sure it is"]
+    )
+
+
+def test_wrong_answers_are_told_of_accuracies_alone() -> None:
+    assert "In wrong answers" in told(made_up_analyses.two_arms())["How large it is"]
+    study = made_up_analyses.two_arms()
+    balanced = replace(study, outcome=OUTCOMES["test_balanced_accuracy"])
+    assert "In wrong answers" not in told(balanced)["How large it is"]
+
+
+def test_one_learning_rate_for_networks_of_unlike_size_is_asked_about() -> None:
+    study = made_up_analyses.two_arms()
+    controlled = replace(study, controls={"train.learning_rate": "0.001"})
+    assert "its own tuned learning rate" in told(controlled)["What to ask next"]
+
+
+def test_ratios_are_not_told_in_margins() -> None:
+    assert "times the margin" not in told(made_up_analyses.clock())["How large it is"]

@@ -179,7 +179,7 @@ def test_code_in_sentences_is_code_and_formulas_are_none() -> None:
 @pytest.mark.usefixtures("two_charts")
 def test_pictures_are_written_beside_it(tmp_path: Path) -> None:
     study = made_up_analyses.pilot()
-    path = tmp_path / "new" / "my report.md"
+    path = tmp_path / "new" / "my-report.md"
     assert markdown.write(study, path) == path
     folder = tmp_path / "new" / "my-report-figures"
     assert sorted(path.parent.iterdir()) == sorted([folder, path])

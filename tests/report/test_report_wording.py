@@ -1,4 +1,6 @@
 import math
+import sys
+import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -76,3 +78,12 @@ def test_clean_text_can_be_encoded_and_moves_no_cursor(text: str) -> None:
 def test_consecutive_numbers_are_a_span() -> None:
     assert wording.spans([8, 0, 1, 2, 3, 5, 7]) == "0 to 3, 5, 7 and 8"
     assert wording.spans([]) == ""
+
+
+def test_every_control_character_and_surrogate_is_replaced_and_nothing_else() -> None:
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    hidden = {c for c in every if unicodedata.category(c) in ("Cc", "Cs")} - {"\n", "\t"}
+    shown = wording.clean(every)
+    assert len(shown) == len(every)
+    assert {c for c, s in zip(every, shown, strict=True) if c != s} == hidden
+    assert set(shown) & hidden == set()

@@ -23,6 +23,15 @@ from paribus.errors import SpecError
 if TYPE_CHECKING:
     from torch import nn
 
+_KEPT_BY_PYTHON = {
+    *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__"),
+    *("__static_attributes__", "__annotations__", "__annotate__", "__annotate_func__"),
+    *("__annotations_cache__", "__dataclass_fields__", "__dataclass_params__", "__match_args__"),
+    *("__orig_bases__", "__parameters__", "__type_params__", "__abstractmethods__", "_abc_impl"),
+    *("__slots__", "__hash__", "__new_member__", "__members__"),
+}
+"""What Python notes of a class, its place in a file among it: nothing that a network computes."""
+
 _INSTALLED = {"site-packages", "dist-packages"}  # of other environments that this one looks into
 
 
@@ -76,16 +85,17 @@ class _Used:
     def __init__(self) -> None:
         self.texts: list[tuple[str, str]] = []
         self.modules: set[str] = set()
-        self._seen: dict[int, Any] = {}  # held, so that no id comes twice
+        self._seen: dict[int, tuple[str, Any]] = {}  # by id, which a value that is held keeps
 
     def visit(self, name: str, value: Any) -> None:
         """Note a value, and all that it uses in turn."""
         if value is None or isinstance(value, bool | int | float | complex | str | bytes):
             self.texts.append((name, repr(value)))
             return
-        if id(value) in self._seen:
+        if id(value) in self._seen:  # another name for it: which one is part of the code
+            self.texts.append((name, f"is {self._seen[id(value)][0]}"))
             return
-        self._seen[id(value)] = value
+        self._seen[id(value)] = name, value
         match value:
             case _ if inspect.ismodule(value):
                 self.modules.add(value.__name__)
@@ -125,7 +135,7 @@ class _Used:
         self.texts.append(
             (made.__qualname__, ", ".join(base.__qualname__ for base in made.__bases__))
         )
-        for base in made.__bases__:
+        for base in (*made.__bases__, type(made)):
             self.visit(base.__qualname__, base)
         for field in fields(made) if is_dataclass(made) else ():
             factory = field.default_factory
@@ -134,10 +144,8 @@ class _Used:
             function = getattr(value, "__func__", value)  # of a static method, __new__ say
             if isinstance(function, FunctionType) and _generated(function, made):
                 continue
-            own = isinstance(value, FunctionType | staticmethod | classmethod | property)
-            if not own and name.startswith("__") and name.endswith("__"):
-                continue  # what Python keeps in a class: its module, its first line
-            self.visit(f"{made.__qualname__}.{name}", value)
+            if name not in _KEPT_BY_PYTHON:
+                self.visit(f"{made.__qualname__}.{name}", value)
 
     def _visit_function(self, made: FunctionType) -> None:
         name = made.__qualname__

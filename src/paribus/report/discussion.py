@@ -28,6 +28,7 @@ from paribus.stats.verdicts import ALPHA, FEWEST_SEEDS
 
 _MOST_NAMED = 4
 _SHOWN = ("better", "worse")
+_RIGHT_ANSWERS = ("test_accuracy", "validation_accuracy", "train_accuracy")
 
 
 @dataclass(frozen=True)
@@ -71,20 +72,22 @@ def _found(analysis: Analysis) -> Iterator[str]:
             f"The mean {outcome.label} runs from {_mean(analysis, last)} with {last.name} to "
             f"{_mean(analysis, first)} with {first.name}."
         )
-    surest = [one for one in _sized(analysis) if one.verdict in _SHOWN]
-    if surest:
-        yield f"The largest difference that is shown: {_named(surest[0])}, {surest[0].verdict}."
+    for one in _largest(analysis):
+        yield f"The largest difference that is shown: {_named(one)}, {one.verdict}."
 
 
 def _sure(analysis: Analysis) -> Iterator[str]:
     outcome = analysis.outcome
-    for one in [c for c in _sized(analysis) if c.verdict in _SHOWN][:1]:
-        wins = f"{one.superiority * one.n:g} of {counted(one.n, 'seed')}"
+    for one in _largest(analysis):
+        sign = 1 if outcome.higher_is_better else -1
+        wins = sum(sign * difference > 0 for difference in one.differences.values())
+        equal = sum(difference == 0 for difference in one.differences.values())
+        ties = f", and an equal one in {equal}" if equal else ""
         yield (
             f"For {_named(one)}, the {interval_name(analysis)} of the mean "
             f"{'ratio' if outcome.ratio else 'difference'} goes from {bound(outcome, one.low)} to "
             f"{bound(outcome, one.high)}{_unit(analysis)}, and the arm had the better outcome in "
-            f"{wins}."
+            f"{wins} of {counted(one.n, 'seed')}{ties}."
         )
     doubted = [
         one
@@ -117,21 +120,24 @@ def _sure(analysis: Analysis) -> Iterator[str]:
 def _large(analysis: Analysis) -> Iterator[str]:
     outcome, margin = analysis.outcome, analysis.margin
     arms = {arm.name: arm for arm in analysis.arms}
-    for one in [c for c in _sized(analysis) if c.verdict in _SHOWN][:1]:
+    for one in _largest(analysis):
         size = f"{capitalised(_named(one))} makes {difference(outcome, one)}{_unit(analysis)}"
-        if margin:
-            times = abs(one.difference) / outcome.bound(margin)
-            size += f", {times:.3g} times the margin of {outcome.show_margin(margin)}"
+        if margin and not outcome.ratio:
+            size += f", {abs(one.difference) / margin:.3g} times the margin of "
+            size += outcome.show_margin(margin)
         if math.isfinite(one.effect_size):
             size += f"; d is {decimal(one.effect_size)}, in standard deviations over the seeds"
         yield f"{size}."
-        arm, baseline = arms.get(one.arm), arms.get(one.baseline)
-        if outcome.name.endswith("accuracy") and arm and baseline and baseline.mean < 1:
-            before, after = 1 - baseline.mean, 1 - arm.mean
-            yield (
-                f"In wrong answers, that is {told(outcome, after)} against "
-                f"{told(outcome, before)}, {after / before:.2g} times as many."
-            )
+        if outcome.name in _RIGHT_ANSWERS and one.arm in arms and one.baseline in arms:
+            pairs = [
+                (arms[one.arm].values[b], arms[one.baseline].values[b]) for b in one.differences
+            ]
+            after, before = (1 - math.fsum(each) / one.n for each in zip(*pairs, strict=True))
+            if before:
+                yield (
+                    f"In wrong answers, that is {told(outcome, after)} against "
+                    f"{told(outcome, before)}, {after / before:.2g} times as many."
+                )
     small = [
         one
         for one in analysis.contrasts
@@ -141,7 +147,7 @@ def _large(analysis: Analysis) -> Iterator[str]:
         yield (
             f"{counted(len(small), 'difference')} that {'is' if len(small) == 1 else 'are'} shown "
             f"{'is' if len(small) == 1 else 'are'} smaller than {within(outcome, margin)}, which "
-            f"was declared too small to matter: {_names(small)}."
+            f"was declared too small to matter: {_few([_named(one) for one in small])}."
         )
 
 
@@ -178,47 +184,50 @@ def _limits(analysis: Analysis) -> Iterator[str]:
 
 
 def _next(analysis: Analysis) -> Iterator[str]:
-    undecided = [one for one in analysis.contrasts if one.seeds_needed]
-    if undecided:
-        most = max(one.seeds_needed or 0 for one in undecided)
-        yield f"With {most} seeds, what is not decided yet probably would be: {_names(undecided)}."
+    undecided = [one for one in analysis.contrasts if one.verdict == "inconclusive"]
+    needed = [one.seeds_needed for one in undecided if one.seeds_needed]
+    if needed:
+        which = "" if len(needed) == len(undecided) else f" {len(needed)} of"
+        yield (
+            f"Not decided yet: {_few([_named(one) for one in undecided])}. With {max(needed)} seeds"
+            f"{which} {'it' if len(undecided) == 1 else 'them'} would be decided with 80 % chance, "
+            "if the true difference is as large as the margin, or nought."
+        )
     for trend in analysis.evidence.trends[:_MOST_NAMED]:
         rising = (trend.direction == "increasing") == analysis.outcome.higher_is_better
         if trend.p < ALPHA and rising and analysis.margin and not trend.enough:
             yield (
-                f"Where {trend.factor} stops to gain is not reached at {trend.levels[-1]}: try "
-                "beyond it."
+                f"At which {trend.factor} gains stop to matter is not shown by "
+                f"{trend.levels[-1]}: try beyond it, or more seeds."
             )
     learning = analysis.evidence.learning
-    falling = [one for one in learning if one.turn == one.epochs and one.slope[2] < 0]
+    falling = [one for one in learning if one.turn == one.epochs]
     if falling:
-        who = "every arm" if len(falling) == len(analysis.arms) else _arms([o.arm for o in falling])
+        every = len(falling) == len(analysis.arms)
+        who = "every arm" if every else _few([one.arm for one in falling])
+        loss = falling[0].held_out.replace("_", " ")
         yield (
-            f"The {falling[0].held_out.replace('_', ' ')} still falls at the end, epoch "
-            f"{falling[0].epochs}, in {who}: train longer, and see whether the answer stays."
+            f"The {loss} was lowest after the last epoch in {who}: train longer, and see whether "
+            "the answer stays."
         )
     mends = [f"{one.name}: {one.mend}" for one in analysis.confounds if not one.accepted]
     if mends:
         yield f"To rule out what may confound it, {' '.join(mends)}"
     diverged = [arm.name for arm in analysis.arms if arm.diverged]
     if diverged:
-        yield f"{capitalised(_arms(diverged))} diverged: a lower learning rate may save it."
-    parameters = {arm.parameters for arm in analysis.arms}
-    if (
-        not analysis.tuning
-        and not mends
-        and "learning rate" in analysis.controls
-        and (len(parameters) > 1 or any("optimizer" in factor for factor in analysis.factors))
-    ):
+        yield f"Runs of {_few(diverged)} diverged: a lower learning rate may save them."
+    sizes = {arm.parameters for arm in analysis.arms}
+    one_rate = "train.learning_rate" in analysis.controls and not analysis.tuning
+    if one_rate and not mends and (len(sizes) > 1 or "optimizer" in analysis.factors):
         yield "Does the answer stay where each arm has its own tuned learning rate (`tune:`)?"
-    if analysis.data.get("data set") == "digits":
+    if analysis.data.get("data set") == "digits" and analysis.command:
         yield "Does it hold on larger data? `--data mnist` runs the same study there."
 
 
-def _sized(analysis: Analysis) -> list[Contrast]:
-    """The contrasts that have a difference, the largest first."""
-    known = [one for one in analysis.contrasts if math.isfinite(one.difference)]
-    return sorted(known, key=lambda one: -abs(one.difference))
+def _largest(analysis: Analysis) -> list[Contrast]:
+    """The contrast with the largest difference that is shown, if there is one."""
+    shown = [one for one in analysis.contrasts if one.verdict in _SHOWN]
+    return sorted(shown, key=lambda one: -abs(one.difference))[:1]
 
 
 def _mean(analysis: Analysis, arm: ArmSummary) -> str:
@@ -232,11 +241,7 @@ def _named(contrast: Contrast) -> str:
     return f"{contrast.varies} with {contrast.condition}" if contrast.condition else contrast.varies
 
 
-def _names(contrasts: list[Contrast]) -> str:
-    return _arms([_named(one) for one in contrasts])
-
-
-def _arms(names: list[str]) -> str:
+def _few(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
     return listed([*names[:_MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -246,6 +247,8 @@ def parted(sentences: str) -> list[str]:
 def picture_folder(path: Path) -> Path:
     """Return where the pictures of the report at `path` go; a name safe in every form."""
     stem = re.sub(r"[^\w.-]+", "-", path.stem, flags=re.ASCII)
+    if stem != path.stem:  # two reports whose names become one keep their pictures apart
+        stem += f"-{hashlib.sha256(path.stem.encode()).hexdigest()[:6]}"
     return path.with_name(f"{stem}-figures")
 
 

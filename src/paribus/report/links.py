@@ -18,22 +18,21 @@ _LINK = Markup('<a class="figure" href="#{}">{}</a>')
 class Linker:
     """Links numbers to rows of the tables of arms and contrasts that show them.
 
-    A number is linked only where it has a decimal point, and so is not found there by chance, and
-    is not a part of the name of an arm or of a level. Where several rows have it, a row that the
-    text names is preferred.
+    A number is linked where it has a decimal point, is not a part of the name of an arm or of a
+    level, and stands in a row that the text names (an arm, a comparison or its condition).
     """
 
     def __init__(self, analysis: Analysis) -> None:
-        self._rows: dict[str, list[tuple[str, str]]] = {}  # number -> anchors, each with a name
-        for anchor, name, cells in _cells(analysis):
+        self._rows: dict[str, list[tuple[str, tuple[str, ...]]]] = {}  # number -> anchors and names
+        for anchor, names, cells in _cells(analysis):
             for cell in cells:
                 for number in _NUMBER.findall(cell):
-                    self._rows.setdefault(_bare(number), []).append((anchor, name))
+                    self._rows.setdefault(_bare(number), []).append((anchor, names))
         levels = [(f, level) for arm in analysis.arms for f, level in arm.levels.items()]
-        names = {level for _, level in levels if not _NUMBER.fullmatch(level)}
-        names |= {f"{factor} {level}" for factor, level in levels}
-        names |= {arm.name for arm in analysis.arms} | {one.varies for one in analysis.contrasts}
-        longest_first = sorted((wording.clean(n) for n in names if n), key=len, reverse=True)
+        named = {level for _, level in levels if not _NUMBER.fullmatch(level)}
+        named |= {f"{factor} {level}" for factor, level in levels}
+        named |= {arm.name for arm in analysis.arms} | {one.varies for one in analysis.contrasts}
+        longest_first = sorted((wording.clean(n) for n in named if n), key=len, reverse=True)
         kept = [rf"(?<!\w){re.escape(name)}(?![\w.])" for name in longest_first]
         tokens = ["`(?P<code>[^`]+)`", *kept, f"(?P<number>{_NUMBER.pattern})"]
         self._tokens = re.compile("|".join(tokens))
@@ -58,27 +57,22 @@ class Linker:
         number = token["number"]
         if number is None or "." not in number:
             return None
+        said = text.casefold()
         rows = self._rows.get(_bare(number), [])
-        named = [anchor for anchor, name in rows if name in text]
-        return next(iter([*named, *(anchor for anchor, _ in rows)]), None)
+        return next((anchor for anchor, names in rows if any(name in said for name in names)), None)
 
 
-def _cells(analysis: Analysis) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield each row of the two tables: its anchor, its name, and its cells."""
+def _cells(analysis: Analysis) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Yield each row of the two tables: its anchor, names that may stand for it, and its cells."""
     outcome = analysis.outcome
     for number, contrast in enumerate(analysis.contrasts, 1):
-        cells = (
-            wording.difference(outcome, contrast),
-            wording.decimal(contrast.effect_size),
-            wording.decimal(contrast.superiority),
-            wording.probability(contrast.p_adjusted),
-            wording.probability(contrast.p_sign_flip),
-            wording.probability(contrast.p_equivalence),
-        )
-        yield f"contrast-{number}", contrast.condition or contrast.varies, cells
+        cells = (wording.difference(outcome, contrast), wording.decimal(contrast.effect_size))
+        names = (contrast.condition or contrast.varies, contrast.varies)
+        yield f"contrast-{number}", tuple(name.casefold() for name in names if name), cells
+    alone = ("",) if len(analysis.arms) == 1 else ()
     for number, arm in enumerate(analysis.arms, 1):
         shown = (wording.mean_and_sd(outcome, arm), wording.mean_interval(outcome, arm))
-        yield f"arm-{number}", arm.name, shown
+        yield f"arm-{number}", (arm.name.casefold(), *alone), shown
 
 
 def _bare(number: str) -> str:

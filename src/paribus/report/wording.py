@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +22,9 @@ NOTHING = "–"
 
 _LARGEST_IN_FULL = 1e6
 
+# Unicode's categories Cc and Cs, less the tab and the end of a line.
+_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
 MOST_NAMED = 12
 """Things that a text names one by one at most."""
 
@@ -32,9 +34,7 @@ def clean(text: str) -> str:
 
     Names come from files: an escape sequence must not reach a terminal, nor a NUL a page.
     """
-    return "".join(
-        "�" if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text
-    )
+    return _UNSHOWN.sub("�", text)
 
 
 def minus(text: str) -> str:

@@ -15,6 +15,8 @@ from paribus.workers.environment import REPRODUCIBLE
 from paribus.workers.messages import Begin, EpochDone, StackDone
 from paribus.workers.process import Worker, failures
 
+_SILENCE = 5.0  # seconds; a worker that is killed, or hands over a finished stack, takes less
+
 
 class LocalWorkers:
     """Trains stacks in processes of their own and hands back events as they come.
@@ -55,6 +57,7 @@ class LocalWorkers:
             busy += self._next(self._start(len(self.workers)), waiting, wanted)
         while busy:
             worker, event = self.events.get()
+            worker.heard(event)
             if isinstance(event, Record):
                 worker.unfinished.pop(event.key, None)
                 yield event
@@ -74,13 +77,24 @@ class LocalWorkers:
                 busy += self._next(worker, waiting, wanted)
 
     def arrived(self) -> Iterator[Record]:
-        """Yield the records that have come since `run` was left, by Ctrl-C say."""
-        while True:
+        """End the workers, and yield the records that they sent: `run` was left by Ctrl-C, say.
+
+        One whose stack has finished may say so to the end. The others are ended at once, for while
+        they train they never fall silent.
+        """
+        left = set(self.workers)
+        while left:
+            for worker in left:
+                if self.events.empty() and not worker.finishing:
+                    worker.process.kill()
             try:
-                _, event = self.events.get(timeout=0.2)
-            except Empty:
+                worker, event = self.events.get(timeout=_SILENCE)
+            except Empty:  # the end of a worker was being told when `run` was left
                 return
-            if isinstance(event, Record):
+            worker.heard(event)
+            if event is None:
+                left.discard(worker)
+            elif isinstance(event, Record):
                 yield event
 
     def _start(self, place: int) -> Worker:

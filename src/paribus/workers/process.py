@@ -40,6 +40,7 @@ class Worker:
         self.events = events
         self.unfinished: dict[str, Task] = {}
         self.busy = False
+        self.finishing = False  # whether its stack is trained and its records are being handed over
         self._send(begin)
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -52,6 +53,10 @@ class Worker:
     def prove(self, task: Task) -> None:
         """Have it trace what the engine of a task computes first."""
         self._send(Prove(task))
+
+    def heard(self, event: object) -> None:
+        """Take note of what it said."""
+        self.finishing = isinstance(event, Record)
 
     def _send(self, message: Begin | Train | Prove) -> None:
         assert self.process.stdin is not None

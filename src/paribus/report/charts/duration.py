@@ -160,7 +160,8 @@ def told(laid_out: Durations) -> list[str]:
         if own.empty:
             found.append(f"{where}{line} has no run in common with {first}")
         elif not crossings:
-            holding = own[(own["speed_up_low"] <= 1) & (own["speed_up_high"] >= 1)]
+            apart = (own["speed_up_low"] > 1) | (own["speed_up_high"] < 1)  # False without interval
+            holding = own[~apart]
             found.append(
                 f"{where}no crossing: the speed-up of {line} over {first} is "
                 f"{_side(own['speed_up'])} 1 at every {laid_out.size} that was measured"
@@ -186,7 +187,7 @@ def _side(speed_ups: pd.Series[float]) -> str:
 def _undecided(sizes: Sequence[float]) -> str:
     """Return at which sizes neither is shown to be faster; nothing where there are none."""
     named = wording.listed([_size(size) for size in sizes])
-    return f"; at {named} its 95 % interval includes 1" if sizes else ""
+    return f"; at {named} that is not shown" if sizes else ""
 
 
 def caption(analysis: Analysis) -> str:
