@@ -201,8 +201,9 @@ def notes(
     told = [f"{how}. {scope}"]
     if contrasts and margin is None:
         told.append(
-            "No margin is declared, so nothing can be shown to be equivalent: set `margin` to the "
-            f"smallest difference that matters{' (0.05 is 5 %)' if outcome.ratio else ''}."
+            "No margin is declared, so nothing can be shown to be equivalent: set `margin`, or "
+            "`--margin`, to the smallest difference that matters"
+            f"{' (0.05 is 5 %)' if outcome.ratio else ''}."
         )
     if part == "training":
         told.append(f"The {outcome.label} says nothing about rows that were not trained on.")

@@ -114,9 +114,9 @@ def test_mean_keeps_missing_numbers_and_gives_missing_categories_their_own_colum
 def test_missing_values_are_refused_unless_something_is_said():
     assert problems(a=[1, None, None, 4], c=["u", "v", "u", None], y=[0, 1, 0, 1]) == [
         "column a has 2 missing values (the first at index 1): fill them in, "
-        "or say data.missing: drop or data.missing: mean",
+        "or set data.missing to drop or mean (--set data.missing=mean)",
         "column c has 1 missing value (the first at index 3): fill them in, "
-        "or say data.missing: drop or data.missing: mean",
+        "or set data.missing to drop or mean (--set data.missing=mean)",
     ]
 
 
@@ -124,7 +124,7 @@ def test_missing_values_are_refused_unless_something_is_said():
 def test_missing_targets_are_refused(missing):
     assert problems(missing=missing, a=[1, 2, 3, 4, 5], y=["u", None, "u", None, "u"]) == [
         "target column y has 2 missing values (the first at index 1): fill them in, "
-        "or say data.missing: drop"
+        "or set data.missing to drop (--set data.missing=drop)"
     ]
 
 
@@ -132,7 +132,8 @@ def test_a_few_words_in_a_column_of_numbers_are_a_mistake():
     ages = [*map(str, range(18)), "?", "unknown"]
     assert problems(a=ages, y=[0, 1] * 10) == [
         'column a has text in a numeric column: 2 values of 20 such as "?" at index 18: '
-        "mend them, or leave them empty and say data.missing: drop or data.missing: mean"
+        "mend them, or leave them empty and set data.missing to drop or mean "
+        "(--set data.missing=mean)"
     ]
 
 

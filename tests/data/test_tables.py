@@ -125,7 +125,7 @@ def test_lines_are_counted_as_an_editor_counts_them(csv):
     (problem,) = problems(path)
     assert problem == (
         "column b has 1 missing value (the first at line 6): fill them in, "
-        "or say data.missing: drop or data.missing: mean"
+        "or set data.missing to drop or mean (--set data.missing=mean)"
     )
 
 

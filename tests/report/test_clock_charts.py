@@ -102,9 +102,7 @@ def test_a_crossing_between_sizes_that_are_not_decided_is_said_to_be_unsure() ->
     assert laid_out is not None
     (found,) = laid_out.crossings
     assert found.open == (64.0,)
-    assert "; at 64 that is not shown." in duration.caption(
-        timed(times)
-    )
+    assert "; at 64 that is not shown." in duration.caption(timed(times))
     said = "is above 1 at every width that was measured; at 16 that is not shown."
     assert said in duration.caption(made_up_analyses.clock())
 

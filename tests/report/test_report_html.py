@@ -5,6 +5,7 @@ from pathlib import Path
 import made_up_analyses
 import pytest
 
+from paribus.cli.options import report_path
 from paribus.errors import StoreError
 from paribus.findings import Analysis
 from paribus.report import html
@@ -287,3 +288,14 @@ def test_times_are_told_as_ratios() -> None:
     figures = [figure.attrib["id"] for figure in parsed(page).iter("figure")]
     kinds = ("forest", "seeds", "interaction", "loss", "duration")
     assert figures == [f"figure-{kind}" for kind in kinds]
+
+
+def test_a_report_never_takes_the_place_of_another_studys(tmp_path: Path) -> None:
+    one, other = (
+        replace(made_up_analyses.single_arm(), name="table", key=key) for key in ("ab12", "cd34")
+    )
+    store = tmp_path / "store.sqlite"
+    first = html.write(one, report_path(one, store))
+    assert first.name == "table.html"
+    assert report_path(one, store) == first
+    assert report_path(other, store).name == "table-cd34.html"

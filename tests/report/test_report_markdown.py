@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 from paribus.findings import Analysis
 from paribus.report import charts, markdown, wording
-from paribus.report.document import Heading, Listing, Paragraph, document
+from paribus.report.document import Heading, Listing, Paragraph, document, picture_folder
 from paribus.report.tables import Column, Table
 from paribus.study.confounds import Confound
 
@@ -187,3 +187,10 @@ def test_pictures_are_written_beside_it(tmp_path: Path) -> None:
         assert picture.read_bytes().startswith(b"<svg")
         assert f"](my-report-figures/{picture.name})" in path.read_text("utf-8")
     assert len(list(folder.iterdir())) == path.read_text("utf-8").count("![")
+
+
+def test_reports_whose_names_are_no_file_names_keep_their_pictures_apart() -> None:
+    folders = {picture_folder(Path(f"{name}.md")).name for name in ("优化", "动量", "plain")}
+    assert len(folders) == 3
+    assert "plain-figures" in folders
+    assert all(folder.isascii() for folder in folders)

@@ -3,6 +3,7 @@ import sys
 import unicodedata
 from dataclasses import replace
 
+import made_up_analyses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,3 +88,18 @@ def test_every_control_character_and_surrogate_is_replaced_and_nothing_else() ->
     assert len(shown) == len(every)
     assert {c for c, s in zip(every, shown, strict=True) if c != s} == hidden
     assert set(shown) & hidden == set()
+
+
+def test_large_values_have_few_decimals_and_small_ones_all() -> None:
+    rmse = OUTCOMES["test_rmse"]
+    arm = replace(made_up_analyses.regression().arms[0], mean=56740.5534, sd=486.631)
+    assert wording.mean_and_sd(rmse, arm) == "56740.6 ± 486.6"
+    assert [rmse.show(value) for value in (0.12345, 56.12345, 567.12345, 1e7, math.inf)] == [
+        "0.1235",
+        "56.1234",
+        "567.123",
+        "10000000",
+        "inf",
+    ]
+    assert rmse.show_difference(-1616.7166) == "-1616.72"
+    assert OUTCOMES["test_accuracy"].show(1.0) == "100.00"

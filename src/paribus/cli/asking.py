@@ -156,7 +156,8 @@ def studies(
 ) -> None:
     """List the built-in studies: question, runs, about how long they take, data, reference.
 
-    The time is for what the store lacks, as `paribus plan` estimates it.
+    The time is for what the store lacks, as `paribus plan` estimates it; `ref` is the notebook of
+    `paribus reproduce` that asks the question.
     """
     from paribus import screen
     from paribus.questions import outlook
@@ -172,7 +173,8 @@ def studies(
                 row |= {"about_seconds": expected.seconds, "lacks": expected.lacks}
             else:
                 row["about"] = screen.about(expected)
-            rows.append({**row, "data": spec.data.source, "reference": spec.reference or ""})
+            reference = "reference" if json else "ref"
+            rows.append({**row, "data": spec.data.source, reference: spec.reference or ""})
     if json:
         screen.print_json(rows)
     else:

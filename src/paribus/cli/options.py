@@ -41,7 +41,11 @@ Seeds = Annotated[
     ),
 ]
 Margin = Annotated[
-    float | None, typer.Option(help="The smallest difference that matters (0.01 = 1 point).")
+    float | None,
+    typer.Option(
+        help="The smallest difference that matters: 0.01 is a point of accuracy; of a numeric "
+        "target, in its own unit."
+    ),
 ]
 Set = Annotated[
     list[str] | None,
@@ -159,12 +163,20 @@ def command_again(study: str, overrides: dict[str, Any]) -> str:
 
 
 def stored_analysis(study: str, store: Path) -> Analysis:
-    """Return the analysis of a study in a store."""
+    """Return the analysis of a study in a store; where several have its name, say which it is."""
+    from paribus import screen
     from paribus.analysis import analyse
     from paribus.store.store import Store
 
     with Store(store) as opened:
-        return analyse(opened, study)
+        found = analyse(opened, study)
+        same = sum(row.name == study for row in opened.studies())
+    if same > 1:
+        screen.err.print(
+            f"{same} studies are called {study}; this is the newest, {found.key[:8]}. "
+            "`paribus list` shows the keys of the others."
+        )
+    return found
 
 
 def print_log(study: str, curves: DataFrame, steps: DataFrame, every_row: bool = False) -> None:
@@ -182,8 +194,13 @@ def print_log(study: str, curves: DataFrame, steps: DataFrame, every_row: bool =
 
 
 def report_path(analysis: Analysis, store: Path) -> Path:
-    """Return where the report of a study goes by default."""
-    return store.parent / "reports" / f"{analysis.name}.html"
+    """Return where the report of a study goes by default: not where another of its name has one."""
+    from paribus.report.html import study_of
+
+    path = store.parent / "reports" / f"{analysis.name}.html"
+    if study_of(path) in (None, analysis.key):
+        return path
+    return path.with_name(f"{analysis.name}-{analysis.key[:8]}.html")
 
 
 def write_report(analysis: Analysis, settings: Settings) -> Path:

@@ -57,7 +57,7 @@ def list_(store: StoreFile = DEFAULT_STORE, json: Json = False) -> None:
                 "data": row["data"],
                 "done": f"{row['done']}/{row['runs']}",
                 **{word: row[word] for word in troubled},
-                "asked": str(row["asked"])[:10],
+                "asked": str(row["asked"])[:16].replace("T", " "),
                 "question": row["question"],
             }
             for row in rows

@@ -23,6 +23,8 @@ Missing = Literal["error", "drop", "mean"]
 _MOST_CLASSES_OF_INTEGERS = 20  # integers with more distinct values are quantities
 _MOST_CATEGORIES = 200  # more of them are probably an identifier
 _SHARE_OF_NUMBERS = 0.9  # a column with so many numbers is numeric, its text a mistake
+_OF_TARGETS = "set data.missing to drop (--set data.missing=drop)"
+_OF_COLUMNS = "set data.missing to drop or mean (--set data.missing=mean)"
 _MISSING_CATEGORY = "(missing)"
 
 
@@ -91,10 +93,10 @@ def build(
             keep &= ~gaps
         elif gaps.any() and (is_target or missing == "error"):
             kind = "target column" if is_target else "column"
-            way = "data.missing: drop" + ("" if is_target else " or data.missing: mean")
+            ways = _OF_TARGETS if is_target else _OF_COLUMNS
             problems.append(
                 f"{kind} {column.name} has {_count(gaps, 'missing value')} "
-                f"(the first at {_first(gaps, origin)}): fill them in, or say {way}"
+                f"(the first at {_first(gaps, origin)}): fill them in, or {ways}"
             )
     if not keep.any():
         problems.append("data.missing: drop leaves no row: every row has a missing value")
@@ -221,8 +223,7 @@ def _parse(
                 problems.append(
                     f"column {name} has text in a numeric column: "
                     f'{_count(words, "value")} of {len(series)} such as "{text[words][0]}" at '
-                    f"{_first(words, origin)}: mend them, or leave them empty and say "
-                    "data.missing: drop or data.missing: mean"
+                    f"{_first(words, origin)}: mend them, or leave them empty and {_OF_COLUMNS}"
                 )
             return _Column(name, text)
     else:

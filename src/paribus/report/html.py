@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from dataclasses import dataclass, fields
 from functools import cache
@@ -147,6 +148,16 @@ def _code() -> str:
         if file.suffix in (".py", ".j2", ".css"):
             digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def study_of(path: Path) -> str | None:
+    """Return the key of the study that the page at `path` tells of; None where there is no page."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as page:
+            found = re.search('<meta name="study" content="([0-9a-f]+)"', page.read(1000))
+    except OSError:
+        return None
+    return found[1] if found else ""
 
 
 def is_current(analysis: Analysis, path: Path) -> bool:

@@ -118,7 +118,7 @@ def mean_and_sd(outcome: Outcome, arm: ArmSummary) -> str:
     if math.isnan(arm.sd):
         return mean
     sd = number(outcome, arm.sd)
-    if outcome.ratio and "e" not in mean + sd:
+    if "e" not in mean + sd and sd != NOTHING:
         sd = f"{arm.sd * outcome.scale:.{len(mean.partition('.')[2])}f}"
     return f"{mean} ± {sd}"
 

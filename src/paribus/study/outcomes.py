@@ -59,13 +59,19 @@ class Outcome:
         """Return a stored value as people read it, without its unit."""
         if self.ratio:
             return _three_digits(value * self.scale)
-        return f"{value * self.scale:.{self.decimals}f}"
+        return f"{value * self.scale:.{self._decimals(value)}f}"
+
+    def _decimals(self, value: float) -> int:
+        """Return with how many decimals a stored value is shown: fewer where it is large."""
+        shown = abs(value * self.scale)
+        digits = len(f"{shown:.0f}") if shown < _LARGEST_IN_FULL else 0
+        return min(self.decimals, max(0, _DIGITS - digits)) if digits else self.decimals
 
     def show_difference(self, value: float) -> str:
         """Return a stored difference with its sign, without its unit."""
         if self.ratio:
             return f"×{self.show_bound(value)}"
-        return f"{value * self.scale:+.{self.decimals}f}"
+        return f"{value * self.scale:+.{self._decimals(value)}f}"
 
     def show_bound(self, value: float) -> str:
         """Return a bound of a stored difference, without a sign and without its unit."""
@@ -95,6 +101,8 @@ class Outcome:
 
 
 _PARTS = ("test", "validation", "train")
+_DIGITS = 6  # that are shown of a large value, of a target in the hundreds of thousands say
+_LARGEST_IN_FULL = 1e15
 _LARGEST_LOG = 700.0  # of a float, nearly
 
 
