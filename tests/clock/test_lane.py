@@ -104,7 +104,10 @@ def test_a_process_that_ends_or_hangs_is_a_stored_row_and_the_study_goes_on(
         bad, good = sorted(store.study(design.key).runs, key=lambda run: run.arm)
     assert bad.status == "failed"
     assert bad.reason.startswith(reason)
-    assert good.metrics["seconds_per_epoch"] > 0
+    if good.status == "done":  # and not "the machine was busy"
+        assert good.metrics["seconds_per_epoch"] > 0
+    else:
+        assert good.reason.startswith(DISTURBED)
 
 
 def test_what_is_measured_is_not_measured_again(tmp_path: Path) -> None:

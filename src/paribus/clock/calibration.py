@@ -35,7 +35,7 @@ from paribus.models.layers import Network
 from paribus.study.config import Config, DataConfig, ModelConfig, TrainConfig
 from paribus.study.engine import EngineId
 from paribus.workers.cores import available_cores, cache_bytes
-from paribus.workers.environment import REPRODUCIBLE
+from paribus.workers.environment import stacked
 
 RANGES = {"width": (16, 2048), "depth": (1, 8), "batch": (16, 1024), "inputs": (20, 800)}
 """Of the networks that are measured; those held out are drawn from them, log-uniform."""
@@ -178,7 +178,7 @@ def _calibrated(
     own = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     start = machine.read()
     told = []
-    for line in _process(engine, device, sizes, REPRODUCIBLE if engine == "stacked" else own):
+    for line in _process(engine, device, sizes, stacked() if engine == "stacked" else own):
         told.append(json.loads(line))
         done(len(told) / (1 + _PASSES * len(sizes)))
     busy = machine.disturbance(machine.between(start, machine.read()), os.cpu_count() or 1)

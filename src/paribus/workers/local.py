@@ -11,7 +11,7 @@ from typing import Any
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
 from paribus.workers.cores import pin
-from paribus.workers.environment import REPRODUCIBLE
+from paribus.workers.environment import stacked
 from paribus.workers.messages import Begin, EpochDone, StackDone
 from paribus.workers.process import Worker, failures
 
@@ -98,7 +98,7 @@ class LocalWorkers:
                 yield event
 
     def _start(self, place: int) -> Worker:
-        worker = Worker(self.begin, self.events, place, REPRODUCIBLE)
+        worker = Worker(self.begin, self.events, place, stacked())
         self.workers.append(worker)
         if self.device == "cpu":
             pin(worker.process.pid, place, self.count)
