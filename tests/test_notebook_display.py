@@ -209,6 +209,8 @@ result = study.run(workers=1)
 result
 # in the next cell
 print(list(result.runs["status"]))
+# in the next cell
+result.plot.seeds()
 """
 
 
@@ -220,9 +222,10 @@ def test_a_class_of_a_cell_is_trained_in_a_kernel(tmp_path: Path) -> None:
     notebook = format.new_notebook(cells=cells)
     resources = {"metadata": {"path": str(tmp_path)}}
     client.NotebookClient(notebook, timeout=120, resources=resources).execute()
-    (bar,), (shown,), (printed,) = (cell.outputs for cell in cells[2:])
+    (bar,), (shown,), (printed,), (drawn,) = (cell.outputs for cell in cells[2:])
     assert bar.data["text/plain"].startswith("2/2 runs, in")
     assert (
         "The mean test accuracy" in words(shown.data["text/html"]) or "%" in shown.data["text/html"]
     )
     assert printed.text == "['done', 'done']\n"
+    assert set(drawn.data) == {"image/png", "text/plain"}  # and no script from elsewhere

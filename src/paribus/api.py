@@ -193,9 +193,18 @@ class Result:
 
     @property
     def plot(self) -> Plots:
-        """The charts, a method for each: `result.plot.forest()` returns an Altair chart."""
+        """The charts, a method for each: `result.plot.forest()` returns an Altair chart.
+
+        A notebook shows it as a picture, which needs no network, unless another of Altair's
+        renderers was enabled.
+        """
+        import altair
+
+        from paribus import screen
         from paribus.report.plots import Plots
 
+        if screen.err.is_jupyter and altair.renderers.active == "default":
+            altair.renderers.enable("png", scale_factor=2)
         return Plots(self.analysis)
 
     @property
