@@ -7,8 +7,10 @@ thinned to `MOST_ROWS`, which keeps every chart light.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,9 @@ from paribus.findings import Analysis
 from paribus.report import wording
 from paribus.report.style import COLOURS
 from paribus.study.outcomes import BY_EPOCH, OUTCOMES, Outcome
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MOST_ROWS = 5000
 """Rows that one chart draws at most."""
@@ -123,6 +128,23 @@ def outcome_of(analysis: Analysis, metric: str) -> Outcome:
     return known.get(metric, Outcome(metric, metric.replace("_", " "), higher_is_better=True))
 
 
+def remembered(
+    table: Callable[Concatenate[Analysis, P], T],
+) -> Callable[Concatenate[Analysis, P], T]:
+    """Keep the last result of a function: a chart and its words ask for the same table in turn."""
+    last: list[tuple[Analysis, object, T]] = []
+
+    @wraps(table)
+    def found(analysis: Analysis, /, *args: P.args, **more: P.kwargs) -> T:
+        asked = (args, more)
+        if not (last and last[0][0] is analysis and last[0][1] == asked):
+            last[:] = [(analysis, asked, table(analysis, *args, **more))]
+        return last[0][2]
+
+    return found
+
+
+@remembered
 def curve_means(analysis: Analysis, metrics: Sequence[str]) -> pd.DataFrame:
     """Return mean and 95 % t band over the seeds of each arm, metric and epoch.
 

@@ -103,6 +103,7 @@ def _draw(analysis: Analysis, drawn: TwinCurves | None) -> Chart | None:
     return finished(chart, heading, f"Mean and 95 % band, {told_seeds(drawn.rows['n'])}{axes}")
 
 
+@frames.remembered
 def by_epoch(analysis: Analysis) -> TwinCurves | None:
     """Return the training loss and the test accuracy, or RMSE, by epoch; None without them."""
     recorded = set(analysis.curves["metric"])
@@ -110,6 +111,7 @@ def by_epoch(analysis: Analysis) -> TwinCurves | None:
     return _rows(analysis, "train_loss", right, "epoch") if right else None
 
 
+@frames.remembered
 def by_step(analysis: Analysis) -> TwinCurves | None:
     """Return the means of loss and accuracy between logged steps, counted over all epochs."""
     logged = analysis.steps
