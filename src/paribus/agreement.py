@@ -71,14 +71,14 @@ def _agreement(contrasts: Sequence[ContrastPair]) -> str:
         if one.here.verdict == one.there.verdict:
             return f"the one verdict is the same: {one.here.verdict}"
         return f"the one verdict is {one.here.verdict} here and {one.there.verdict} there"
-    count = Counter(one.agreement for one in contrasts)
+    count: Counter[str] = Counter(one.agreement for one in contrasts)
     parts = []
     if n := count["differ"]:
         named = "" if n > _MOST_TOLD else f" ({_named(contrasts)})"
         parts.append(f"{n} differ{'s' * (n == 1)}{named}")
     alone = {"decided here": "here alone", "decided there": "there alone"}
     for agreement, where in alone.items():
-        if n := count[agreement]:  # type: ignore[index]
+        if n := count[agreement]:
             parts.append(f"{n} {_is(n)} decided {where}")
     if n := count["not decided"]:
         parts.append(f"{n} {_is(n)} decided in neither")

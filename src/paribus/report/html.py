@@ -186,11 +186,11 @@ def _drawn(figure: charts.Figure) -> _Figure:
 
 def _walked(analysis: Analysis) -> list[_Walked]:
     """Where the runs on each surface end, with a figure of their paths."""
-    found = []
-    for name, ends in paths.surfaces(analysis).items():
-        figure = charts.of_surface(analysis, name)
-        found.append(_Walked(SURFACES[name], ends, _drawn(figure) if figure else None))
-    return found
+    figures = {one.name: _drawn(one) for one in charts.of_surfaces(analysis)}
+    return [
+        _Walked(SURFACES[name], ends, figures.get(name))
+        for name, ends in paths.surfaces(analysis).items()
+    ]
 
 
 def _architectures(analysis: Analysis) -> list[_Architecture]:

@@ -44,7 +44,7 @@ class Linker:
         for token in self._tokens.finditer(text):
             made += text[end : token.start()]
             end = token.end()
-            shown = _with_minus(token[0]) if token["number"] else token[0]
+            shown = wording.minus(token[0]) if token["number"] else token[0]
             if token["code"]:
                 made += _CODE.format(token["code"])
             elif anchor := self._anchor(token, text):
@@ -77,8 +77,3 @@ def _cells(analysis: Analysis) -> Iterator[tuple[str, tuple[str, ...], tuple[str
 
 def _bare(number: str) -> str:
     return number.lstrip("+-−×").replace(",", "")
-
-
-def _with_minus(text: str) -> str:
-    """A true minus before digits, as wide as the plus above it."""
-    return f"−{text[1:]}" if text.startswith("-") else text

@@ -40,7 +40,6 @@ __all__ = [
     "every",
     "figures",
     "named",
-    "of_surface",
     "of_surfaces",
     "of_tuning",
     "to_bytes",
@@ -131,12 +130,16 @@ CHARTS = {
 
 def figures(analysis: Analysis) -> Iterator[Figure]:
     """Yield a figure for every kind of chart that the study has something to draw for."""
-    for name, kind in CHARTS.items():
-        chart = kind.draw(analysis)
-        if chart is not None:
-            yield Figure(
-                name, kind.section, chart, kind.caption(analysis), kind.alternative(analysis)
-            )
+    for name in CHARTS:
+        yield from _of_kind(analysis, name)
+
+
+def _of_kind(analysis: Analysis, name: str) -> Iterator[Figure]:
+    kind = CHARTS[name]
+    chart = kind.draw(analysis)
+    if chart is not None:
+        words = kind.caption(analysis), kind.alternative(analysis)
+        yield Figure(name, kind.section, chart, *words)
 
 
 def of_tuning(analysis: Analysis) -> Iterator[Figure]:
@@ -148,21 +151,13 @@ def of_tuning(analysis: Analysis) -> Iterator[Figure]:
             yield Figure(f"tuning-{number}", "tuning", chart, *words)
 
 
-def of_surface(analysis: Analysis, surface: str) -> Figure | None:
-    """Return the figure of the paths on a surface."""
-    chart = walks.draw(analysis, surface)
-    if chart is None:
-        return None
-    ends = paths.surfaces(analysis)[surface]
-    return Figure(surface, "ends", chart, walks.caption(), walks.alternative(surface, ends))
-
-
 def of_surfaces(analysis: Analysis) -> Iterator[Figure]:
-    """Yield a figure of the paths on every surface."""
-    for surface in paths.surfaces(analysis):
-        figure = of_surface(analysis, surface)
-        if figure is not None:
-            yield figure
+    """Yield a figure of the paths on every surface that has some."""
+    for surface, ends in paths.surfaces(analysis).items():
+        chart = walks.draw(analysis, surface)
+        if chart is not None:
+            words = walks.caption(), walks.alternative(surface, ends)
+            yield Figure(surface, "ends", chart, *words)
 
 
 def every(analysis: Analysis) -> Iterator[Figure]:
@@ -174,6 +169,8 @@ def every(analysis: Analysis) -> Iterator[Figure]:
 
 def named(analysis: Analysis, name: str) -> Figure:
     """Return the figure of a name; InputError, with the names that there are, for another."""
+    if name in CHARTS and (drawn := next(_of_kind(analysis, name), None)):
+        return drawn
     found = {}
     for figure in every(analysis):
         if figure.name == name:
