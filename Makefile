@@ -13,7 +13,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 # Every engine is tested, so that every framework is there.
 $(VENV)/frameworks: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,tensorflow,jax]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,tensorflow,jax,ray]'
 	touch $@
 
 demo: $(VENV)/installed

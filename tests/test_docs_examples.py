@@ -38,7 +38,7 @@ def test_the_examples_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("paribus.run.available_cores", lambda: 1)  # tests run side by side
+    monkeypatch.setattr("paribus.workers.here.available_cores", lambda: 1)  # tests run side by side
     script = tmp_path / "examples.py"
     script.write_text(code_of(page))
     runpy.run_path(str(script), what_readers_have(), run_name="__main__")

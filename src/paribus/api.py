@@ -102,13 +102,19 @@ class Study:
                 root=Path(data_root) if data_root is not None else None,
             )
 
-    def plan(self, *, store: str | Path = DEFAULT_STORE, workers: int | None = None) -> Plan:
+    def plan(
+        self,
+        *,
+        store: str | Path = DEFAULT_STORE,
+        workers: int | None = None,
+        on: str | None = None,
+    ) -> Plan:
         """Return what `run` would train, together with what, and about how long; train nothing.
 
         A notebook shows it with the arms, what may confound the study, and how small a difference
         its seeds can show.
         """
-        settings = Settings(Path(store), workers)
+        settings = Settings(Path(store), workers, on=on)
         made = make_plan(lay_out(self.spec, self.dataset, settings), settings)
         return replace(made, expected=foresee(made.design, settings))
 
@@ -122,6 +128,7 @@ class Study:
         progress: bool = True,
         skip_unavailable: bool = False,
         limit: float = 3600.0,
+        on: str | None = None,
     ) -> Result:
         """Train what is not in the store yet and return the result.
 
@@ -129,7 +136,8 @@ class Study:
         default one per core. A progress bar is shown on a terminal and in a notebook unless
         `progress` is False. Ctrl-C, or a notebook's stop button, ends the processes and raises
         KeyboardInterrupt; the same call goes on. `skip_unavailable` leaves out arms whose engine or
-        device is not to be had here; a run that is timed may take `limit` seconds.
+        device is not to be had here; a run that is timed may take `limit` seconds. `on`: "ray" or
+        "ray://HOST:PORT" trains on a Ray cluster; one that is started here ends with this process.
         """
         from paribus import screen
 
@@ -140,6 +148,7 @@ class Study:
             checkpoints,
             skip_unavailable=skip_unavailable,
             limit=limit,
+            on=on,
         )
         design = lay_out(self.spec, self.dataset, settings)
         shown = screen.progress() if progress else nullcontext(lambda event: None)

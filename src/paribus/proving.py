@@ -15,7 +15,7 @@ from paribus.models.build import network
 from paribus.report.wording import apart, listed
 from paribus.store.store import Store
 from paribus.study.design import Arm, Design
-from paribus.workers.timed import TimedWorkers
+from paribus.workers.base import Clock
 
 _REFERENCE = "torch"  # where it is among the engines
 
@@ -42,7 +42,7 @@ def pairs_to_prove(design: Design) -> Iterator[tuple[Arm, Arm]]:
                 yield arm, reference
 
 
-def prove(design: Design, store: Store, workers: TimedWorkers) -> None:
+def prove(design: Design, store: Store, workers: Clock) -> None:
     """Prove that the frameworks of a study do the same maths, and keep the proof.
 
     What is proved already is not proved again. Raises RunError where they do not.

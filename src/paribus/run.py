@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +12,7 @@ from paribus.analysis import analyse, open_contrasts, undecided
 from paribus.clock import machine
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
-from paribus.engines.versions import engine_id
-from paribus.environment import choose_device, environment, require_cuda
+from paribus.environment import environment, require_cuda
 from paribus.errors import InputError, RunError
 from paribus.findings import Analysis
 from paribus.profile import Profile
@@ -25,10 +25,9 @@ from paribus.study.design import Design, Run, design
 from paribus.study.plan import Plan, plan
 from paribus.study.spec import Spec
 from paribus.study.tuning import awaits_tuning, search_design, tuned_design
-from paribus.workers.cores import available_cores
-from paribus.workers.local import LocalWorkers
-from paribus.workers.messages import EpochDone, StackDone
-from paribus.workers.timed import TimedWorkers
+from paribus.workers.base import Site, Workers
+from paribus.workers.here import Here
+from paribus.workers.messages import EpochDone, StackDone, WorkerLost
 
 DEFAULT_STORE = Path(".paribus/store.sqlite")
 
@@ -39,7 +38,8 @@ class Settings:
 
     `profile`: wait for a GPU after each phase, and train without graphs, so that a profile can
     tell the phases apart. `skip_unavailable`: leave out arms whose engine or device is not to be
-    had here. `limit`: seconds for one run that is timed.
+    had here. `limit`: seconds for one run that is timed. `on`: where runs are trained: "ray", a
+    cluster that is started on this machine, or "ray://HOST:PORT"; by default in processes here.
     """
 
     store: Path = DEFAULT_STORE
@@ -49,6 +49,7 @@ class Settings:
     profile: bool = False
     skip_unavailable: bool = False
     limit: float = 3600.0
+    on: str | None = None
 
     def __post_init__(self) -> None:
         """Check what can be asked for here; InputError with what is allowed."""
@@ -56,8 +57,19 @@ class Settings:
             raise InputError(f"device must be auto, cpu or cuda (got {self.device})")
         if self.workers is not None and self.workers < 1:
             raise InputError(f"workers must be at least 1 (got {self.workers})")
-        if self.device == "cuda":
+        if self.on is not None and not re.fullmatch(r"ray|ray://[^\s/]+:\d+", self.on):
+            raise InputError(f"--on must be ray or ray://HOST:PORT (got {self.on})")
+        if self.device == "cuda" and (self.on or "ray") == "ray":
             require_cuda()
+
+    @property
+    def site(self) -> Site:
+        """Where runs are trained; a cluster that is not here is connected to."""
+        if self.on is None:
+            return Here(self.workers)
+        from paribus.workers.cluster import site
+
+        return site(self.on, self.workers)
 
     @property
     def checkpoint_folder(self) -> Path:
@@ -65,14 +77,14 @@ class Settings:
         return self.store.parent / "checkpoints"
 
 
-Watch = Callable[[Plan | Record | EpochDone], None]
+Watch = Callable[[Plan | Record | EpochDone | WorkerLost], None]
 
 
 def lay_out(spec: Spec, dataset: Dataset, settings: Settings) -> Design:
     """Return the design of a study for the engine that will train it."""
-    device = choose_device(settings.device)
-    skip = settings.skip_unavailable
-    laid_out = design(spec, dataset, engine_id("stacked", device), (), engine_id, skip)
+    site, skip = settings.site, settings.skip_unavailable
+    own = site.engine("stacked", site.device(settings.device))
+    laid_out = design(spec, dataset, own, (), site.engine, skip)
     if settings.checkpoints and laid_out.outcome.lane == "surface":
         raise InputError("a surface has no network to keep: leave out --checkpoints")
     if "energy" in (laid_out.outcome.name, *spec.also):
@@ -92,7 +104,7 @@ def make_plan(design: Design, settings: Settings) -> Plan:
     if awaits_tuning(design):
         return _plan_tuned(design, settings)
     if not settings.store.exists():
-        return plan(design, set(), _worker_count(design, settings), next(_rounds(design)))
+        return plan(design, set(), settings.site, next(_rounds(design)))
     with Store(settings.store) as store:
         for runs in _rounds(design, store):
             found = plan(design, *_todo(design, runs, store, settings))
@@ -202,9 +214,8 @@ def _rounds(design: Design, store: Store | None = None) -> Iterator[Sequence[Run
 
 def _todo(
     design: Design, runs: Sequence[Run], store: Store, settings: Settings
-) -> tuple[set[str], int, Sequence[Run]]:
-    done = _finished(store, [run.key for run in runs], settings)
-    return done, _worker_count(design, settings), runs
+) -> tuple[set[str], Site, Sequence[Run]]:
+    return _finished(store, [run.key for run in runs], settings), settings.site, runs
 
 
 def _disturbed(todo: Plan, store: Store) -> list[Run]:
@@ -217,37 +228,38 @@ def _disturbed(todo: Plan, store: Store) -> list[Run]:
 
 
 def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile) -> None:
-    design = todo.design
-    with profile.training(todo.workers), _workers(todo, settings) as workers:
-        if isinstance(workers, TimedWorkers):
-            prove(design, store, workers)
-        try:
-            for event in workers.run(todo.stacks, _still_wanted(store, settings)):
-                if isinstance(event, StackDone):
-                    profile.add(event.seconds)
-                    continue
-                if isinstance(event, Record):
-                    with profile.storing():
-                        _keep(event, store, design, settings)
-                watch(event)
-        except KeyboardInterrupt:
-            for record in workers.arrived():
-                _keep(record, store, design, settings)
-            raise
-
-
-def _workers(todo: Plan, settings: Settings) -> LocalWorkers | TimedWorkers:
-    design = todo.design
-    if design.timed:
-        return TimedWorkers(design.dataset, settings.checkpoints, settings.limit)
+    design, site = todo.design, settings.site
     on_gpu = any(engine.device == "cuda" for engine in design.engines)
-    return LocalWorkers(
-        todo.workers,
-        design.dataset,
-        "cuda" if on_gpu else "cpu",
-        settings.checkpoints,
-        settings.profile,
-    )
+    device = "cuda" if on_gpu else "cpu"
+    with profile.training(todo.workers):
+        if design.timed:
+            with site.clock(design.dataset, device, settings.checkpoints, settings.limit) as clock:
+                prove(design, store, clock)
+                _drive(clock, todo, store, settings, watch, profile)
+            return
+        with site.quality(
+            todo.workers, design.dataset, device, settings.checkpoints, settings.profile
+        ) as workers:
+            _drive(workers, todo, store, settings, watch, profile)
+
+
+def _drive(
+    workers: Workers, todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile
+) -> None:
+    """Have workers train what is to be trained, and keep what they hand over."""
+    try:
+        for event in workers.run(todo.stacks, _still_wanted(store, settings)):
+            if isinstance(event, StackDone):
+                profile.add(event.seconds)
+                continue
+            if isinstance(event, Record):
+                with profile.storing():
+                    _keep(event, store, todo.design, settings)
+            watch(event)
+    except KeyboardInterrupt:
+        for record in workers.arrived():
+            _keep(record, store, todo.design, settings)
+        raise
 
 
 def _tune(
@@ -286,7 +298,8 @@ def _without_checkpoints(settings: Settings) -> Settings:
 
 def _keep(record: Record, store: Store, design: Design, settings: Settings) -> None:
     arm = design.arm_of(record.key)
-    store.add_record(record, environment(arm.engine.name, arm.engine.device))
+    where = record.environment or environment(arm.engine.name, arm.engine.device)
+    store.add_record(record, where)
     if record.weights is not None:
         from paribus.engines.checkpoints import save_model
 
@@ -311,9 +324,3 @@ def _finished(store: Store, keys: list[str], settings: Settings) -> set[str]:
         kept = {path.stem for path in settings.checkpoint_folder.glob("*.safetensors")}
         return {k for k, status in finished.items() if status == "diverged" or k in kept}
     return set(finished)
-
-
-def _worker_count(design: Design, settings: Settings) -> int:
-    if design.timed or any(engine.device != "cpu" for engine in design.engines):
-        return 1
-    return settings.workers or available_cores()

@@ -39,7 +39,7 @@ from paribus.study.confounds import Confound
 from paribus.study.declaration import contrasts
 from paribus.study.design import Design
 from paribus.study.plan import Plan
-from paribus.workers.messages import EpochDone
+from paribus.workers.messages import EpochDone, WorkerLost
 
 _READABLE = 30  # columns that a sentence needs beside others
 
@@ -90,7 +90,7 @@ class _Shown:
         self.bar = bar
         self.task: TaskID | None = None
 
-    def watch(self, event: Plan | Record | EpochDone) -> None:
+    def watch(self, event: Plan | Record | EpochDone | WorkerLost) -> None:
         match event:
             case Plan():
                 self._start(event)
@@ -100,6 +100,10 @@ class _Shown:
                 self.done += 1
                 if event.status == "failed":
                     self.done_epochs += self.epochs.get(event.key, 0)
+            case WorkerLost():
+                runs = _count(event.runs, "run")
+                lost = f"A worker was lost ({event.reason}): its stack of {runs} is trained again."
+                err.print(Text(lost, style="yellow"), soft_wrap=True)
         if self.task is not None:
             completed = min(self.done_epochs, sum(self.epochs.values()))
             self.bar.update(self.task, completed=completed, runs=self._runs())
@@ -150,7 +154,7 @@ def summary(plan: Plan) -> str:
     if any(part.to_train for part in plan.parts):
         workers = max(part.workers for part in plan.parts)
         seconds = sum(part.seconds for part in plan.parts)
-        parts.append(f"{_count(workers, 'worker')} · about {duration(seconds)}")
+        parts.append(f"{_count(workers, 'worker')}{_on(plan.site)} · about {duration(seconds)}")
     return " · ".join(parts)
 
 
@@ -250,12 +254,16 @@ def cost(plan: Plan) -> Iterator[str]:
         if part.to_train:
             yield (
                 f"To train{what}{_until(part)}: {_count(part.to_train, 'run')} in "
-                f"{_count(len(part.stacks), 'stack')} on {_count(part.workers, 'worker')} "
-                f"({part.design.engine.device}): about {duration(part.seconds)} "
+                f"{_count(len(part.stacks), 'stack')} on {_count(part.workers, 'worker')}"
+                f"{_on(part.site)} ({part.design.engine.device}): about {duration(part.seconds)} "
                 f"({_source(part)}), {part.bytes / 1e9:.1f} GB of memory."
             )
         else:
             yield f"Nothing is left to train{what}."
+
+
+def _on(site: str) -> str:
+    return f" of {site}" if site else ""
 
 
 def _source(plan: Plan) -> str:
@@ -263,6 +271,8 @@ def _source(plan: Plan) -> str:
         others = {engine.name for engine in plan.design.engines} - {"stacked", "torch"}
         if others:
             return f"a rough guess: no profile knows {' and '.join(sorted(others))}"
+        if plan.site:
+            return "a rough guess from the rates of its nodes"
         return "a rough guess: `paribus machine` measures this machine"
     return f"predicted by this machine's profile, typically within {_percent(plan.error)}"
 
@@ -447,6 +457,7 @@ def plan_record(
         "stacks": [len(stack) for stack in plan.stacks],
         "one_by_one": {g.label: g.one_by_one for g in plan.groups if g.one_by_one},
         "workers": plan.workers,
+        "on": plan.site or "this machine",
         "device": design.engine.device,
         "estimated_seconds": plan.seconds,
         "estimated_within": plan.error,

@@ -27,6 +27,7 @@ from paribus.clock.rates import Rates
 from paribus.environment import choose_device, machine_name
 from paribus.errors import InputError
 from paribus.study.plan import plan
+from paribus.workers.here import Here
 from tests.engines.tasks import design_of
 
 MODEL = CostModel(3e-4, 4e-5, 2e-5, 1e-11, 2e-10, 5e-11, 1e-10, 7e-11, 32e6)
@@ -141,27 +142,27 @@ def test_only_a_profile_of_this_machine_is_used_unasked(file: Path) -> None:
 def test_a_plan_is_predicted_by_the_profile_of_this_machine_alone(file: Path) -> None:
     laid_out = design_of("breast-cancer", model={"hidden": [8]}, train={"epochs": 2}, seeds=6)
     MADE_UP.write(file)
-    assert plan(laid_out, set(), 1).error is None
+    assert plan(laid_out, set(), Here(1)).error is None
     HERE.write(file)
-    made = plan(laid_out, set(), 1)
+    made = plan(laid_out, set(), Here(1))
     assert made.error == pytest.approx(0.1)
     slow = replace(MODEL, step=1.0)
     replace(HERE, models=(replace(HERE.models[2], model=slow),)).write(file)
     (size,) = {len(stack) for stack in made.stacks}
     steps = len(made.stacks) * 2 * -(-laid_out.sizes_of(laid_out.arms[0].config, 0).train // 32)
-    assert plan(laid_out, set(), 1).seconds - made.seconds >= steps * (1 - MODEL.step)
+    assert plan(laid_out, set(), Here(1)).seconds - made.seconds >= steps * (1 - MODEL.step)
     assert size == 6
 
 
 def test_a_timed_plan_counts_the_start_of_every_process(file: Path) -> None:
     one = design_of(**{**TIMED, "factors": {}})
     HERE.write(file)
-    made = plan(one, set(), 1)
+    made = plan(one, set(), Here(1))
     assert made.error == pytest.approx(0.1)
     epochs = 6 * 4 * predict(HERE, one)[0].seconds_per_epoch  # type: ignore[operator]
     assert made.seconds == pytest.approx(6 * 3 + epochs, rel=0.1)
     replace(HERE, models=HERE.models[2:]).write(file)
-    assert plan(one, set(), 1).error is None  # of the stacked engine alone
+    assert plan(one, set(), Here(1)).error is None  # of the stacked engine alone
 
 
 def test_arms_are_predicted_on_devices_that_are_not_here() -> None:

@@ -18,6 +18,7 @@ from paribus.study.confounds import find
 from paribus.study.plan import plan
 from paribus.study.rows import split_rows
 from paribus.study.seeds import generator
+from paribus.workers.here import Here
 from tests.engines.tasks import design_of, tasks_of
 
 HERE = "tests.engines.own_networks"
@@ -87,7 +88,7 @@ def test_a_network_of_ones_own_trains_as_in_a_plain_loop(name: str) -> None:
 @pytest.mark.parametrize(("name", "reason"), REASONS.items())
 def test_a_plan_stacks_what_can_be_and_says_why_the_rest_cannot(name: str, reason: str) -> None:
     design = design_of(model=f"{HERE}:{name}", seeds=3)
-    (group,) = plan(design, finished=(), workers=1).groups
+    (group,) = plan(design, finished=(), site=Here(1)).groups
     assert group.stack == (1 if reason else 3)
     assert group.one_by_one.startswith(reason)
     assert bool(group.one_by_one) == bool(reason)

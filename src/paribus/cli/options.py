@@ -60,6 +60,14 @@ StoreFile = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ray|ray://HOST:PORT",
+        help="Train on a Ray cluster: one started on this machine, or one that is there.",
+    ),
+]
 SkipUnavailable = Annotated[
     bool,
     typer.Option("--skip-unavailable", help="Leave out arms that need what is not here."),

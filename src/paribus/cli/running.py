@@ -14,6 +14,7 @@ from paribus.cli.options import (
     Device,
     Json,
     Margin,
+    On,
     Seeds,
     Set,
     SkipUnavailable,
@@ -67,6 +68,7 @@ def run(
     limit: Annotated[
         float, typer.Option(min=0.1, help="Seconds for one run that is timed.")
     ] = 3600.0,
+    on: On = None,
     json: Json = False,
 ) -> None:
     """Train what is missing of a study, and answer its question.
@@ -87,13 +89,22 @@ def run(
       paribus run optimizers --log-every 100
 
       paribus run my-study.yaml --data table.csv --target price
+
+      paribus run optimizers --on ray://head.example:10001
     """
     from paribus import screen
     from paribus.profile import Profile
     from paribus.run import extension, make_plan, run_study
 
     settings = make_settings(
-        store, workers, device, checkpoints, profile, skip_unavailable=skip_unavailable, limit=limit
+        store,
+        workers,
+        device,
+        checkpoints,
+        profile,
+        skip_unavailable=skip_unavailable,
+        limit=limit,
+        on=on,
     )
     overrides = read_overrides(data, target, seeds, margin, set_)
     if log_every is not None:
@@ -163,6 +174,7 @@ def plan(
         typer.Option(help="A guess of the standard deviation of paired differences (0.01 = 1 %)."),
     ] = None,
     skip_unavailable: SkipUnavailable = False,
+    on: On = None,
     machine: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Predict times on the machine of this profile instead."),
@@ -195,11 +207,11 @@ def plan(
     from paribus.clock.predict import predict
     from paribus.run import foresee, make_plan
 
-    settings = make_settings(store, workers, device, skip_unavailable=skip_unavailable)
+    settings = make_settings(store, workers, device, skip_unavailable=skip_unavailable, on=on)
     design = lay_out_study(study, overrides, data_root, settings)
     made = make_plan(design, settings)
     expected = foresee(made.design, settings, sd)
-    profile = of_this_machine() if made.design.timed else None
+    profile = of_this_machine() if made.design.timed and not made.site else None
     predictions = predict(profile, made.design) if profile else []
     if json:
         screen.print_json(screen.plan_record(made, expected, predictions))

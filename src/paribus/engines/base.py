@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -42,6 +42,7 @@ class Record:
     holds the parameters and batch-normalisation statistics by name, shaped as in `Network`.
     `tables` holds what the last test found class by class, for each tested part: `test_recall`
     [class], and for up to 100 classes `test_confusion` [class, predicted class], a count of rows.
+    `environment` says where it was trained, if not on the driver's machine.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Record:
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     weights: Weights | None = None
     tables: dict[str, np.ndarray] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def trained_once(tasks: Sequence[Task]) -> list[list[Task]]:

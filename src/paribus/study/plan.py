@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
-
-import numpy as np
-import psutil
 
 from paribus.clock.machine_profile import of_this_machine
 from paribus.clock.predict import model_of, stack_seconds
@@ -20,7 +16,7 @@ from paribus.study.confounds import Confound, find
 from paribus.study.design import Design, Run
 from paribus.study.rows import Sizes, epochs_of_work, steps_of_epoch
 from paribus.study.seeds import generator
-from paribus.workers.cores import cache_bytes
+from paribus.workers.base import Site
 
 if TYPE_CHECKING:
     from paribus.prospect import Prospect
@@ -50,7 +46,7 @@ class Group:
 
 @dataclass(frozen=True, repr=False)
 class Plan:
-    """A study laid out on this machine.
+    """A study laid out on the place where it will run: this machine, or a cluster.
 
     `runs` are those up to the next look, `stacks` holds the tasks among them that are still to be
     trained; `seconds` and `bytes` estimate what these take, all workers together. `error` is the
@@ -68,6 +64,7 @@ class Plan:
     seconds: float
     bytes: float
     error: float | None = None
+    site: str = ""  # where, if not on this machine
     tuning: Plan | None = None  # of the candidates, which are trained before
     expected: Prospect | None = None
 
@@ -102,9 +99,9 @@ class Plan:
 
 
 def plan(
-    design: Design, finished: Collection[str], workers: int, runs: Sequence[Run] | None = None
+    design: Design, finished: Collection[str], site: Site, runs: Sequence[Run] | None = None
 ) -> Plan:
-    """Cut the unfinished runs of a design, or some of them, into stacks for a number of workers.
+    """Cut the unfinished runs of a design, or some of them, into stacks for the workers of a site.
 
     Arms that are the same run are trained once. Raises RunError where not even one member fits
     into the memory that is free.
@@ -115,14 +112,16 @@ def plan(
     for task in tasks:
         groups[_signature(task, design.sizes_of(task.config, task.block))].append(task)
     dataset_bytes = design.dataset.features.nbytes * (1 if design.dataset.kind == "image" else 2)
-    free = {e.device: _free_memory(e.device) * MEMORY_SHARE for e in design.engines}
+    devices = {engine.device for engine in design.engines}
+    workers = site.workers(design.timed, devices)
+    free = {device: site.free_memory(device, workers) * MEMORY_SHARE for device in devices}
     described, stacks, seconds, largest = [], [], 0.0, 0.0
-    profile = of_this_machine()
+    profile = None if site.name else of_this_machine()
     errors: list[float | None] = []
     for members in groups.values():
         first = members[0]
         device = first.engine.device
-        own = free[device] / workers
+        own = free[device]
         batch = first.config.train.batch_size
         largest_pass = _bytes(first, max(batch, 1000))  # 1000 test rows at once
         most = int((own - dataset_bytes - _WORKER_BYTES) // largest_pass)
@@ -139,7 +138,7 @@ def plan(
         size = 1 if alone else min(most, -(-len(trained) // workers))
         if device == "cpu":
             # Stacks that outgrow the cache gain nothing, and lose more to a kill.
-            size = max(1, min(size, int(cache_bytes() // _bytes(first, batch))))
+            size = max(1, min(size, int(site.cache_bytes() // _bytes(first, batch))))
         parts = -(-len(trained) // size)
         size = -(-len(trained) // parts)  # even stacks
         cut = [trained[i : i + size] for i in range(0, len(trained), size)]
@@ -154,7 +153,7 @@ def plan(
             if found:
                 seconds += stack_seconds(found.model, once, rows, design.timed)
             else:
-                seconds += _seconds(once, flops, rows)
+                seconds += _seconds(once, flops, rows, site)
         largest = max(largest, size * largest_pass)
     if design.timed:
         places = {key: place for place, key in enumerate(measuring_order(design))}
@@ -173,6 +172,7 @@ def plan(
         start + seconds / used if used else 0.0,
         used * (_WORKER_BYTES + dataset_bytes + largest),
         max(known) if known and len(known) == len(errors) else None,
+        site.name,
     )
 
 
@@ -253,42 +253,13 @@ def _flops(task: Task, sizes: Sizes) -> float:
     return trained + task.network.flops() * tested * train.epochs
 
 
-def _seconds(part: list[Task], flops: float, sizes: Sizes) -> float:
+def _seconds(part: list[Task], flops: float, sizes: Sizes, site: Site) -> float:
     """Return about how long one worker trains a stack."""
     first = part[0]
     train = first.config.train
     steps = epochs_of_work(train, sizes.train) * steps_of_epoch(train, sizes.train)
-    rate, bandwidth = machine_rates()
+    rate, bandwidth = site.rates()
     products = flops * len(part) / (rate * _EFFICIENCY)
     moved = steps * len(part) * first.network.parameters * _BYTES_PER_WEIGHT_STEP / bandwidth
     operations = steps * (first.network.depth * 6 + 12 + 2 * len(part))
     return products + moved + operations * _SECONDS_PER_OPERATION
-
-
-def _free_memory(device: str) -> float:
-    if device == "cpu":
-        return float(psutil.virtual_memory().available)
-    import torch
-
-    return float(torch.cuda.mem_get_info()[0])
-
-
-@cache
-def machine_rates() -> tuple[float, float]:
-    """Return this machine's rates per core: FLOP/s of a matrix product, bytes/s of a copy.
-
-    A measurement of a few hundredths of a second: good for "about 9 minutes", not for a claim.
-    """
-    a = np.random.default_rng(0).random((512, 512), np.float32)
-    big = np.zeros(4_000_000, np.float32)
-    a @ a, big.copy()
-    products, copies = [], []
-    for _ in range(5):
-        start = time.perf_counter()
-        a @ a
-        middle = time.perf_counter()
-        big.copy()
-        products.append(middle - start)
-        copies.append(time.perf_counter() - middle)
-    cores = psutil.cpu_count(logical=False) or 1
-    return 2 * 512**3 / min(products) / cores, 2 * big.nbytes / min(copies)

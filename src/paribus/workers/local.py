@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from paribus.data import Dataset
 from paribus.engines.base import Record, Task
+from paribus.workers.base import Event, Wanted
 from paribus.workers.cores import pin
 from paribus.workers.environment import stacked
-from paribus.workers.messages import Begin, EpochDone, StackDone
+from paribus.workers.messages import Begin, EpochDone
 from paribus.workers.process import Worker, failures
 
 _SILENCE = 5.0  # seconds; a worker that is killed, or hands over a finished stack, takes less
@@ -43,14 +44,8 @@ class LocalWorkers:
         for worker in self.workers:
             worker.end()
 
-    def run(
-        self, stacks: Sequence[list[Task]], wanted: Callable[[list[Task]], list[Task]]
-    ) -> Iterator[Record | EpochDone | StackDone]:
-        """Train all stacks; yield records, finished epochs and stacks in the order they come in.
-
-        A worker may have said more than was asked for when this is left early: see `arrived`.
-        `wanted` is asked just before a stack starts which of its runs are still to be trained.
-        """
+    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[Event]:
+        """Train all stacks; yield events in the order they come in: see `base.Workers`."""
         waiting = deque(stacks)
         busy = 0
         for _ in range(min(self.count, len(stacks))):
@@ -108,7 +103,7 @@ class LocalWorkers:
         self,
         worker: Worker,
         waiting: deque[list[Task]],
-        wanted: Callable[[list[Task]], list[Task]],
+        wanted: Wanted,
     ) -> int:
         """Give a worker the next stack that has something left to train; 1 if there was one."""
         while waiting:

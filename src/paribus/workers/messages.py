@@ -68,6 +68,14 @@ class StackDone:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class WorkerLost:
+    """To whoever watches: the worker of a stack of so many runs ended, which are trained again."""
+
+    runs: int
+    reason: str
+
+
 READY = b"\0paribus worker\0"
 """Comes before a worker's first message: what was printed until then is not ours."""
 

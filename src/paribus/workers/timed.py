@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -14,8 +14,9 @@ from paribus.data import Dataset
 from paribus.engines.base import Record, Task
 from paribus.engines.proof import Trace
 from paribus.errors import RunError
+from paribus.workers.base import Event, Wanted
 from paribus.workers.cores import available_cores, cores
-from paribus.workers.messages import Begin, EpochDone, Proved, StackDone
+from paribus.workers.messages import Begin, EpochDone, Proved
 from paribus.workers.process import Worker, failures
 
 
@@ -39,13 +40,8 @@ class TimedWorkers:
         if self.worker is not None:
             self.worker.end()
 
-    def run(
-        self, stacks: Sequence[list[Task]], wanted: Callable[[list[Task]], list[Task]]
-    ) -> Iterator[Record | EpochDone | StackDone]:
-        """Measure all runs in their order; yield records and finished epochs as they come.
-
-        `wanted` is asked just before a run starts whether it is still to be measured.
-        """
+    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[Event]:
+        """Measure all runs in their order; yield events as they come: see `base.Workers`."""
         for tasks in stacks:
             for task in wanted(tasks):
                 yield from self._measure(task)
@@ -65,7 +61,7 @@ class TimedWorkers:
                 raise RunError(f"{task.key} could not be made: {reason}")
         raise RunError(f"{task.key} was not finished within {self.limit:g} s")
 
-    def _measure(self, task: Task) -> Iterator[Record | EpochDone | StackDone]:
+    def _measure(self, task: Task) -> Iterator[Event]:
         with self._process(task) as worker:
             worker.train([task])
             for event in self._said(worker):
