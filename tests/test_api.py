@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from sklearn.datasets import load_iris
 import paribus
 from paribus.data import fit_scaling
 from paribus.study.rows import split_rows
+from tests.stores import with_metrics
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,7 @@ def test_runs_that_lack_the_outcome_are_told(tmp_path: Path) -> None:
     settings = {"data": "breast-cancer", "train": {"epochs": 1}, "seeds": 2}
     store = tmp_path / "s.sqlite"
     paribus.Study("?", **settings).run(store=store, workers=1, progress=False)
-    with sqlite3.connect(store) as db:
-        db.execute("UPDATE runs SET metrics = json_remove(metrics, '$.test_ece')")
+    with_metrics(store, lambda _, metrics: {k: v for k, v in metrics.items() if k != "test_ece"})
     study = paribus.Study("?", **settings, outcome="test_ece")
     result = study.run(store=store, workers=1, progress=False)
     assert any("2 runs are from an earlier Paribus" in note for note in result.analysis.notes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from paribus.report.comparison import render
 from paribus.stats.paired import Paired, holm, paired
 from paribus.stats.unpaired import welch
 from paribus.store.store import Store
+from tests.stores import with_metrics
 from tests.test_cli import paribus as command
 from tests.test_ratio_outcomes import content_of
 
@@ -161,12 +161,8 @@ def test_the_same_study_from_another_store_says_whether_its_runs_came_out_the_sa
     assert "The runs of both arms are the same; the one verdict is the same" in answer(found)
     assert [(one.same.runs, one.same.unlike) for one in found.arms] == [(6, 0), (6, 0)]
     assert not any("Holm" in note for note in notes(found))
-    with sqlite3.connect(copy) as db:
-        key = base.runs["run"][0]
-        db.execute(
-            "UPDATE runs SET metrics = json_set(metrics, '$.test_accuracy', ?) WHERE key = ?",
-            (base.runs["test_accuracy"][0] + 0.0125, key),
-        )
+    other = {"test_accuracy": base.runs["test_accuracy"][0] + 0.0125}
+    with_metrics(copy, lambda key, metrics: metrics | (other if key == base.runs["run"][0] else {}))
     found = held(store, copy, base.analysis.key)
     assert [one.same.unlike for one in found.arms] == [1, 0]
     told = " ".join(notes(found))

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from paribus.store.store import Store
 from paribus.study.outcomes import OUTCOMES
 from paribus.study.spec import Spec, builtin_names, load
 
@@ -29,6 +30,7 @@ def unpacked() -> Iterator[Path]:
         store = Path(folder) / "results.sqlite"
         if PACKED.exists():
             store.write_bytes(lzma.decompress(PACKED.read_bytes()))
+            Store(store, create=True).__exit__()  # migrated once, not at every look into it
         yield store
 
 

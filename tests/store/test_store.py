@@ -58,21 +58,6 @@ def test_tables_of_classes_come_out_as_they_went_in(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found, cells)
 
 
-def test_a_store_from_before_there_were_tables_of_classes_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "s.sqlite"
-    with Store(path, create=True) as store:
-        add_study(store)
-        store.add_record(record("run0"), WHERE)
-        store._db.execute("DROP TABLE class_tables")
-    with Store(path) as store:
-        assert store.statuses(["run0"]) == {"run0": "done"}
-        assert not list(store.class_tables("k" * 32, "test_recall"))
-    with Store(path, create=True) as store:
-        store.add_record(Record("run1", "done", tables={"test_recall": np.ones(3)}), WHERE)
-        assert len(list(store.class_tables("k" * 32, "test_recall"))) == 1
-        assert store.statuses(["run0", "run1"]) == {"run0": "done", "run1": "done"}
-
-
 def test_a_finished_run_is_never_replaced_and_a_failed_one_is(tmp_path: Path) -> None:
     with Store(tmp_path / "s.sqlite", create=True) as store:
         add_study(store)

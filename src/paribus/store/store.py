@@ -2,7 +2,7 @@
 
 Append-only: a run is written in one transaction when it is finished, and never changed after that
 (a failed run, and only that, is replaced when it is tried again). Several processes may use one
-store at once.
+store at once. Every row that is read is held against its checksum.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,8 @@ import numpy as np
 
 from paribus.engines.base import Record
 from paribus.errors import StoreError, nearest
-from paribus.store.schema import ADDED, APPLICATION_ID, TABLES, VERSION
-
-_PATIENCE = 60.0  # seconds to wait for another process that is writing
+from paribus.store.connection import Connection
+from paribus.store.rows import insert, is_sound, sealed, select
 
 
 @dataclass(frozen=True)
@@ -86,53 +85,18 @@ class Store:
     def __init__(self, path: Path, *, create: bool = False):
         """Open a store to read, or with `create` to write, making it where there is none.
 
-        Raises StoreError where it is missing, not ours, or too new.
+        Raises StoreError where it is missing, not ours, damaged or too new.
         """
         self.path = path
-        if not create and not path.exists():
-            raise StoreError(
-                f"there is no store {path}: `paribus run STUDY` makes it, "
-                f"--store FILE names another"
-            )
-        with self._explained():
-            self._db = self._open_to_write() if create else self._open_to_read()
-            try:
-                self._prepare(create)
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _open_to_write(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"the folder {self.path.parent} for the store cannot be made "
-                f"({error.strerror}): name another with --store FILE"
-            ) from error
-        return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
-
-    def _open_to_read(self) -> sqlite3.Connection:
-        """Open without changing anything, in a folder that cannot be written too."""
-        address = f"{self.path.resolve().as_uri()}?mode=ro"
-        db = sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)
-        try:
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
-            db.close()
-            # A journal beside the file cannot be made: nobody else can be writing either.
-            address = f"{self.path.resolve().as_uri()}?immutable=1"
-            return sqlite3.connect(address, uri=True, isolation_level=None)
-        except sqlite3.DatabaseError:
-            db.close()
-            raise
-        return db
+        self.connection = Connection(path, create=create)
+        self._db = self.connection.db
+        self._explained, self._writing = self.connection.explained, self.connection.writing
 
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._db.close()
+        self.connection.close()
 
     def add_study(
         self,
@@ -147,286 +111,307 @@ class Store:
         A study that is there already stays, and its runs become these; what only explains it is
         no part of its key, and becomes this.
         """
+        planned = {(block, arm): run for block, arm, run in runs}
         with self._writing() as db:
+            row = db.execute(
+                f"SELECT {select('studies')} FROM studies WHERE key = ?", (key,)
+            ).fetchone()
+            told = dict(content)
+            if row:
+                row = self._sound("studies", row, lambda: f"the study {name}")
+                explained = {word: told.get(word) for word in ("reason", "asks")}
+                told, number = json.loads(row[4]) | explained, row[0]
+                name, question = row[2:4]
+            else:
+                number = next_id(db, "studies")
+            cells = (number, key, name, question, json.dumps(told), _now(), len(planned))
             db.execute(
-                "INSERT INTO studies VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (key) DO UPDATE SET asked = excluded.asked, content = json_set("
-                "  content, '$.reason', json_extract(excluded.content, '$.reason'), "
-                "  '$.asks', json_extract(excluded.content, '$.asks'))",
-                (key, name, question, json.dumps(content), _now()),
+                insert("studies") + " ON CONFLICT DO UPDATE SET content = excluded.content, "
+                "asked = excluded.asked, planned = excluded.planned, crc = excluded.crc",
+                sealed("studies", *cells),
             )
-            db.execute("DELETE FROM design WHERE study = ?", (key,))
+            there = {
+                (block, arm): (run, crc)
+                for _, block, arm, run, crc in db.execute(
+                    f"SELECT {select('design')} FROM design WHERE study = ?", (number,)
+                )
+            }
+            wanted = {
+                place: sealed("design", number, *place, run) for place, run in planned.items()
+            }
             db.executemany(
-                "INSERT INTO design VALUES (?, ?, ?, ?)",
-                ((key, block, arm, run) for block, arm, run in runs),
+                "DELETE FROM design WHERE study = ? AND block = ? AND arm = ?",
+                ((number, *place) for place in there.keys() - wanted.keys()),
+            )
+            db.executemany(
+                insert("design", "INSERT OR REPLACE"),
+                (row for place, row in wanted.items() if there.get(place) != row[3:]),
             )
 
     def add_record(self, record: Record, environment: Mapping[str, str]) -> None:
         """Keep a finished run with its curves: all of it, or nothing."""
+        self.add_records([(record, environment)])
+
+    def add_records(self, records: Iterable[tuple[Record, Mapping[str, str]]]) -> None:
+        """Keep finished runs with their curves and environments: all of them, or nothing."""
+        with self._writing() as db:
+            for record, environment in records:
+                self._add(db, record, environment)
+
+    def _add(self, db: sqlite3.Connection, record: Record, environment: Mapping[str, str]) -> None:
         about = json.dumps(dict(sorted(environment.items())))
         about_key = hashlib.sha256(about.encode()).hexdigest()[:16]
-        with self._writing() as db:
-            db.execute(
-                "INSERT INTO environments VALUES (?, ?) ON CONFLICT DO NOTHING", (about_key, about)
-            )
-            changed = db.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
-                "status = excluded.status, reason = excluded.reason, metrics = excluded.metrics, "
-                "environment = excluded.environment, finished = excluded.finished "
-                "WHERE status = 'failed'",
-                (
-                    record.key,
-                    record.status,
-                    record.reason,
-                    json.dumps(record.metrics),
-                    about_key,
-                    _now(),
-                ),
-            ).rowcount
-            if changed:
-                db.executemany(
-                    "INSERT OR REPLACE INTO curves VALUES (?, ?, ?)",
-                    (
-                        (record.key, metric, _bytes(points))
-                        for metric, points in record.curves.items()
-                    ),
-                )
-                db.executemany(
-                    "INSERT OR REPLACE INTO class_tables VALUES (?, ?, ?, ?)",
-                    (
-                        (record.key, name, json.dumps(cells.shape), _bytes(cells))
-                        for name, cells in record.tables.items()
-                    ),
-                )
+        db.execute(
+            insert("environments") + " ON CONFLICT DO NOTHING",
+            sealed("environments", about_key, about),
+        )
+        there = db.execute("SELECT id FROM runs WHERE key = ?", (record.key,)).fetchone()
+        (number,) = there or (next_id(db, "runs"),)
+        run = (
+            *(number, record.key, record.status, record.reason, json.dumps(record.metrics)),
+            *(about_key, _now(), len(record.curves), len(record.tables)),
+        )
+        curves = ((number, metric, _bytes(points)) for metric, points in record.curves.items())
+        tables = (
+            (number, name, json.dumps(cells.shape), _bytes(cells))
+            for name, cells in record.tables.items()
+        )
+        put_run(db, run, curves, tables)
 
     def statuses(self, keys: Iterable[str]) -> dict[str, str]:
         """Return the status of those of the runs that have a row."""
+        return {key: row[2] for key, row in self._rows_of(keys).items()}
+
+    def runs(self, planned: Iterable[tuple[int, int, str]]) -> list[StoredRun]:
+        """Return planned runs (block, arm, run key), with what became of those that have a row."""
+        wanted = list(planned)
+        found = self._rows_of(key for *_, key in wanted)
+        return [_stored(arm, block, key, found.get(key)) for block, arm, key in wanted]
+
+    def _rows_of(self, keys: Iterable[str]) -> dict[str, tuple[Any, ...]]:
+        """Return the rows of those of the runs that have one."""
         with self._explained():
             self._db.execute("CREATE TEMP TABLE IF NOT EXISTS asked (key TEXT PRIMARY KEY)")
             self._db.execute("BEGIN")
             try:
                 self._db.execute("DELETE FROM asked")
                 self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", ((k,) for k in keys))
-                rows = self._db.execute("SELECT key, status FROM asked JOIN runs USING (key)")
-                return dict(rows.fetchall())
+                rows = self._db.execute(
+                    f"SELECT a.key, {select('runs', 'r')} FROM asked a JOIN runs r ON r.key = a.key"
+                )
+                return {key: self._run(key, tuple(row)) for key, *row in rows}
             finally:
                 self._db.execute("COMMIT")
-
-    def runs(self, planned: Iterable[tuple[int, int, str]]) -> list[StoredRun]:
-        """Return planned runs (block, arm, run key), with what became of those that have a row."""
-        wanted = list(planned)
-        self.statuses(key for *_, key in wanted)
-        with self._explained():
-            rows = self._db.execute(
-                "SELECT key, status, reason, metrics, finished FROM asked JOIN runs USING (key)"
-            ).fetchall()
-        found = {
-            key: (status, reason, json.loads(m), when) for key, status, reason, m, when in rows
-        }
-        nothing: tuple[None, str, dict[str, float], None] = (None, "", {}, None)
-        return [StoredRun(arm, block, key, *found.get(key, nothing)) for block, arm, key in wanted]
 
     def studies(self) -> list[StudyRow]:
         """Return all studies, the newest first."""
         with self._explained():
             rows = self._db.execute(
-                "SELECT s.key, s.name, s.question, "
-                "  coalesce(json_extract(s.content, '$.data.\"data set\"'), ''), "
-                "  s.asked, count(*), "
-                "  total(r.status = 'done'), total(r.status = 'diverged'), "
-                "  total(r.status = 'failed'), coalesce(json_extract(s.content, '$.asks'), '[]') "
-                "FROM studies s JOIN design d ON d.study = s.key LEFT JOIN runs r ON r.key = d.run "
-                "GROUP BY s.key ORDER BY s.asked DESC, s.rowid DESC"
+                f"SELECT {select('studies')} FROM studies ORDER BY asked DESC, id DESC"
             ).fetchall()
-        return [StudyRow(*row[:5], *map(int, row[5:9]), *map(_texts, row[9:])) for row in rows]
+            counts = {
+                study: numbers
+                for study, *numbers in self._db.execute(f"{_COUNTS} GROUP BY d.study")
+            }
+        return [self._study_row(row, counts.get(row[0], [0] * 4)) for row in rows]
 
     def study(self, name: str) -> StoredStudy:
         """Return the newest study of a name, or the one of a key or its first characters."""
-        studies = self.studies()
-        named = [s for s in studies if s.name == name]
-        keyed = [s for s in studies if len(name) >= 4 and s.key.startswith(name)]
-        if not named and len(keyed) != 1:
-            names = list(dict.fromkeys(s.name for s in studies))
-            raise StoreError(
-                f"there is no study {name} in {self.path}{nearest(name, names)}; "
-                + (f"there are {', '.join(names)}" if names else "it is empty")
-            )
-        row = (named or keyed)[0]
         with self._explained():
-            (content,) = self._db.execute(
-                "SELECT content FROM studies WHERE key = ?", (row.key,)
+            keys = self._db.execute(
+                "SELECT id, key, name FROM studies ORDER BY asked DESC, id DESC"
+            ).fetchall()
+            named = [number for number, _, its_name in keys if its_name == name]
+            keyed = [n for n, key, _ in keys if len(name) >= 4 and key.startswith(name)]
+            if not named and len(keyed) != 1:
+                names = list(dict.fromkeys(row.name for row in self.studies()))
+                raise StoreError(
+                    f"there is no study {name} in {self.path}{nearest(name, names)}; "
+                    + (f"there are {', '.join(names)}" if names else "it is empty")
+                )
+            number = (named or keyed)[0]
+            study = self._db.execute(
+                f"SELECT {select('studies')} FROM studies WHERE id = ?", (number,)
             ).fetchone()
-            runs = self._db.execute(
-                "SELECT d.arm, d.block, d.run, r.status, r.reason, r.metrics, r.finished "
+            counts = self._db.execute(f"{_COUNTS} WHERE d.study = ?", (number,)).fetchone()
+            row = self._study_row(study, counts[1:])
+            found = self._db.execute(
+                f"SELECT {select('design', 'd')}, {select('runs', 'r')} "
                 "FROM design d LEFT JOIN runs r ON r.key = d.run WHERE d.study = ? "
                 "ORDER BY d.arm, d.block",
-                (row.key,),
+                (number,),
             ).fetchall()
+            runs = [self._planned(cells) for cells in found]
             environments = self._db.execute(
-                "SELECT DISTINCT e.content FROM design d JOIN runs r ON r.key = d.run "
-                "JOIN environments e ON e.key = r.environment WHERE d.study = ? ORDER BY e.key",
-                (row.key,),
+                f"SELECT {select('environments')} FROM environments WHERE key IN "
+                "(SELECT r.environment FROM design d JOIN runs r ON r.key = d.run "
+                "WHERE d.study = ?) ORDER BY key",
+                (number,),
             ).fetchall()
         return StoredStudy(
             row,
-            json.loads(content),
+            json.loads(study[4]),
+            tuple(runs),
             tuple(
-                StoredRun(arm, block, key, status, reason or "", json.loads(metrics or "{}"), when)
-                for arm, block, key, status, reason, metrics, when in runs
+                json.loads(self._sound("environments", one, lambda: f"an environment of {name}")[1])
+                for one in environments
             ),
-            tuple(json.loads(text) for (text,) in environments),
         )
 
     def curves(self, study_key: str) -> Iterator[tuple[int, int, str, np.ndarray]]:
-        """Yield (arm, block, metric, points) for every curve of a study."""
+        """Yield (arm, block, metric, points) for every curve of a study.
+
+        Raises StoreError at the end where one is missing.
+        """
         with self._explained():
-            rows = self._db.execute(
-                "SELECT d.arm, d.block, c.metric, c.points FROM design d "
-                "JOIN curves c ON c.run = d.run WHERE d.study = ? "
-                "ORDER BY d.arm, d.block, c.metric",
+            (left,) = self._db.execute(
+                "SELECT total(r.curves) FROM studies s JOIN design d ON d.study = s.id "
+                "JOIN runs r ON r.key = d.run WHERE s.key = ?",
                 (study_key,),
-            )
-            for arm, block, metric, points in rows:
-                yield arm, block, metric, np.frombuffer(points, "<f8")
+            ).fetchone()
+        for arm, block, row in self._parts("curves", study_key, "ORDER BY d.arm, d.block, metric"):
+            left -= 1
+            yield arm, block, row[1], np.frombuffer(row[2], "<f8")
+        if left > 0:
+            raise self.connection.damaged(f"a curve of study {study_key[:8]}")
 
     def class_tables(
         self, study_key: str, name: str, arm: int | None = None
     ) -> Iterator[tuple[int, int, np.ndarray]]:
         """Yield (arm, block, cells) for every run of a study, or of one arm, with such a table."""
+        rows = self._parts(
+            "class_tables",
+            study_key,
+            "AND name = ? AND d.arm = COALESCE(?, d.arm) ORDER BY d.arm, d.block",
+            (name, arm),
+        )
+        for its_arm, block, (_, _, shape, cells, _) in rows:
+            yield its_arm, block, np.frombuffer(cells, "<f8").reshape(json.loads(shape))
+
+    def _parts(
+        self, table: str, study_key: str, which: str, values: tuple[object, ...] = ()
+    ) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
+        """Yield (arm, block, row) for curves or class tables of the runs of a study."""
         with self._explained():
-            if not self._has("class_tables"):
-                return
             rows = self._db.execute(
-                "SELECT d.arm, d.block, t.shape, t.cells FROM design d "
-                "JOIN class_tables t ON t.run = d.run WHERE d.study = ? AND t.name = ? "
-                "AND d.arm = COALESCE(?, d.arm) ORDER BY d.arm, d.block",
-                (study_key, name, arm),
+                f"SELECT d.arm, d.block, d.run, {select(table, 'p')} FROM design d "
+                f"JOIN runs r ON r.key = d.run JOIN {table} p ON p.run = r.id "
+                f"WHERE d.study = (SELECT id FROM studies WHERE key = ?) {which}",
+                (study_key, *values),
             )
-            for arm, block, shape, cells in rows:
-                yield arm, block, np.frombuffer(cells, "<f8").reshape(json.loads(shape))
+            for arm, block, run, *row in rows:
+                what = partial(self._part, run, row)
+                yield arm, block, self._sound(table, tuple(row), what)
+
+    def _part(self, run: str, row: Sequence[Any]) -> str:
+        """Return which curve or class table it is."""
+        return f"{row[1]} of {self._whose(run)}"
 
     def add_proofs(self, study_key: str, proofs: Sequence[Mapping[str, Any]]) -> None:
         """Keep the proof that the engines of a study do the same maths."""
         with self._writing() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO proofs VALUES (?, ?)", (study_key, json.dumps(proofs))
-            )
+            (number,) = db.execute("SELECT id FROM studies WHERE key = ?", (study_key,)).fetchone()
+            cells = (number, json.dumps(proofs))
+            db.execute(insert("proofs", "INSERT OR REPLACE"), sealed("proofs", *cells))
 
     def proofs(self, study_key: str) -> list[dict[str, Any]]:
         """Return the proof of a study's engines, none where none was needed or made."""
         with self._explained():
-            if not self._has("proofs"):
-                return []
             row = self._db.execute(
-                "SELECT content FROM proofs WHERE study = ?", (study_key,)
+                f"SELECT {select('proofs', 'p')} FROM proofs p JOIN studies s ON s.id = p.study "
+                "WHERE s.key = ?",
+                (study_key,),
             ).fetchone()
-        return list(json.loads(row[0])) if row else []
+        if not row:
+            return []
+        return list(json.loads(self._sound("proofs", row, lambda: "a proof of the engines")[1]))
 
-    def _prepare(self, create: bool) -> None:
-        if not create and not self._is_ours():
-            if not self._application_id() and self._is_empty():  # or it is being made just now
-                raise StoreError(f"{self.path} is empty: `paribus run STUDY` makes a store of it")
-            self._refuse()
-        if not self._is_ours():
-            # Another process may be making it at this moment: look again under the lock.
-            with self._writing() as db:
-                if not self._is_ours():
-                    if not self._is_empty() or self._application_id():
-                        self._refuse()
-                    for statement in TABLES.split(";\n"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    db.execute(f"PRAGMA user_version = {VERSION}")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise StoreError(
-                f"{self.path} was written by a newer Paribus (schema {version}; this one knows up "
-                f"to {VERSION}): upgrade with `pip install -U paribus`, or name another --store"
-            )
-        if not create:
-            return
-        self._use_journal()
-        for table, statement in ADDED.items():
-            if not self._has(table):
-                with self._writing() as db:
-                    db.execute(statement)
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-
-    def _has(self, table: str) -> bool:
-        found = "SELECT 1 FROM sqlite_master WHERE name = ?"
-        return self._db.execute(found, (table,)).fetchone() is not None
-
-    def _is_empty(self) -> bool:
-        return self._db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-
-    def _application_id(self) -> int:
-        return int(self._db.execute("PRAGMA application_id").fetchone()[0])
-
-    def _is_ours(self) -> bool:
-        return self._application_id() == APPLICATION_ID
-
-    def _refuse(self) -> None:
-        raise StoreError(
-            f"{self.path} is an SQLite file, but not a store of Paribus: name another --store"
+    def _study_row(self, row: tuple[Any, ...], counts: Sequence[float]) -> StudyRow:
+        _, key, name, question, content, asked, planned, _ = self._sound(
+            "studies", row, lambda: f"the study {row[2]}"
         )
+        if planned != counts[0]:
+            raise self.connection.damaged(f"the design of the study {name}")
+        told = json.loads(content)
+        data = str(told.get("data", {}).get("data set", ""))
+        asks = tuple(told.get("asks") or ())
+        planned, done, diverged, failed = map(int, counts)
+        return StudyRow(key, name, question, data, asked, planned, done, diverged, failed, asks)
 
-    def _use_journal(self) -> None:
-        """Switch to write-ahead logging; SQLite does not wait for this lock by itself."""
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > end:
-                    raise
-                time.sleep(0.02)
+    def _planned(self, cells: Sequence[Any]) -> StoredRun:
+        """Return a run of a study from its row in the design, and beside it that of the run."""
+        own, run = tuple(cells[:5]), tuple(cells[5:])
+        _, block, arm, key, _ = self._sound("design", own, lambda: "the design of a study")
+        return _stored(arm, block, key, None if run[0] is None else self._run(key, run))
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+    def _run(self, key: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return self._sound("runs", row, lambda: self._whose(key))
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours, which say what to do."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            reason = str(error)
-            if "not a database" in reason or "malformed" in reason:
-                text = f"{self.path} is not a store, or it is damaged ({reason})"
-            elif "full" in reason:
-                text = (
-                    f"the disk of the store {self.path} is full: every run finished so far is "
-                    f"kept; make room and give the same command again"
-                )
-            elif "readonly" in reason or "unable to open" in reason:
-                text = f"the store {self.path} cannot be written ({reason}): name another --store"
-            elif "disk I/O" in reason:
-                text = f"the disk of the store {self.path} fails, or is full ({reason})"
-            elif "locked" in reason:
-                text = f"the store {self.path} has been locked by another process for a minute"
-            else:
-                text = f"the store {self.path} cannot be used: {reason}"
-            raise StoreError(text) from error
+    def _sound(self, table: str, row: tuple[Any, ...], what: Callable[[], str]) -> tuple[Any, ...]:
+        """Return a row whose checksum matches; else StoreError with what it is."""
+        if not is_sound(table, row):
+            raise self.connection.damaged(what())
+        return row
+
+    def _whose(self, run: str) -> str:
+        """Return which run it is, of the first study that plans it."""
+        with suppress(sqlite3.Error, ValueError, LookupError, TypeError):
+            name, content, arm, block = self._db.execute(
+                "SELECT s.name, s.content, d.arm, d.block FROM design d "
+                "JOIN studies s ON s.id = d.study WHERE d.run = ?",
+                (run,),
+            ).fetchone()
+            return f"arm {json.loads(content)['arms'][arm]['name']}, seed {block} of study {name}"
+        return f"the run {run}"
+
+
+_COUNTS = (
+    "SELECT d.study, count(*), total(r.status = 'done'), total(r.status = 'diverged'), "
+    "total(r.status = 'failed') FROM design d LEFT JOIN runs r ON r.key = d.run"
+)
+
+
+def put_run(
+    db: sqlite3.Connection,
+    run: tuple[Any, ...],
+    curves: Iterable[tuple[Any, ...]],
+    tables: Iterable[tuple[Any, ...]],
+) -> bool:
+    """Store the cells of a run and its parts in an open transaction, unless it has finished before.
+
+    Returns whether it was stored.
+    """
+    stored = db.execute(
+        insert("runs") + " ON CONFLICT DO UPDATE SET status = excluded.status, "
+        "reason = excluded.reason, metrics = excluded.metrics, "
+        "environment = excluded.environment, finished = excluded.finished, "
+        "curves = excluded.curves, tables = excluded.tables, crc = excluded.crc "
+        "WHERE status = 'failed'",
+        sealed("runs", *run),
+    ).rowcount
+    if not stored:
+        return False
+    for table, parts in (("curves", curves), ("class_tables", tables)):
+        db.execute(f"DELETE FROM {table} WHERE run = ?", (run[0],))  # those of the failed one
+        db.executemany(insert(table), (sealed(table, *part) for part in parts))
+    return True
+
+
+def next_id(db: sqlite3.Connection, table: str) -> int:
+    """Return the number of the next row, in an open transaction that writes."""
+    (number,) = db.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {table}").fetchone()
+    return int(number)
+
+
+def _stored(arm: int, block: int, key: str, row: tuple[Any, ...] | None) -> StoredRun:
+    if row is None:
+        return StoredRun(arm, block, key, None, "", {}, None)
+    _, _, status, reason, metrics, _, finished, *_ = row
+    return StoredRun(arm, block, key, status, reason, json.loads(metrics), finished)
 
 
 def _bytes(numbers: np.ndarray) -> bytes:
     return np.asarray(numbers, "<f8").tobytes()
-
-
-def _texts(written: str) -> tuple[str, ...]:
-    """Return a JSON list as a tuple."""
-    return tuple(json.loads(written))
 
 
 def _now() -> str:
