@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from paribus.profile import Profile
 from paribus.prospect import Prospect, prospect
 from paribus.proving import prove
 from paribus.stats.verdicts import FEWEST_SEEDS
+from paribus.store.backup import Backups
 from paribus.store.store import Store, StoredRun
 from paribus.study.declaration import declaration
 from paribus.study.design import Design, Run, design
@@ -27,7 +29,7 @@ from paribus.study.spec import Spec
 from paribus.study.tuning import awaits_tuning, search_design, tuned_design
 from paribus.workers.base import Site, Workers
 from paribus.workers.here import Here
-from paribus.workers.messages import EpochDone, StackDone, WorkerLost
+from paribus.workers.messages import EpochDone, Notice, StackDone
 
 DEFAULT_STORE = Path(".paribus/store.sqlite")
 
@@ -77,7 +79,7 @@ class Settings:
         return self.store.parent / "checkpoints"
 
 
-Watch = Callable[[Plan | Record | EpochDone | WorkerLost], None]
+Watch = Callable[[Plan | Record | EpochDone | Notice], None]
 
 
 def lay_out(spec: Spec, dataset: Dataset, settings: Settings) -> Design:
@@ -124,13 +126,13 @@ def run_study(
 
     `watch` is told the plan of every round, every record and every finished epoch; `profile` learns
     where the time went. Where the study tunes, its candidates are trained first, as a study of
-    their own.
+    their own. The backup of the store follows in the course of it, and whatever ends it.
     """
     profile = profile or Profile()
     if awaits_tuning(design):
         design = _tune(design, settings, command, watch, profile)
     declared = declaration(design, command)
-    with Store(settings.store, create=True) as store:
+    with Store(settings.store, create=True) as store, _backed_up(store, watch) as watch:
         for runs in _rounds(design, store):
             planned = ((run.block, run.arm, run.key) for run in runs)
             store.add_study(design.key, design.spec.name, design.spec.question, declared, planned)
@@ -225,6 +227,22 @@ def _disturbed(todo: Plan, store: Store) -> list[Run]:
     found = store.runs((run.block, run.arm, run.key) for run in runs)
     disturbed = {one.key for one in found if one.reason.startswith(machine.DISTURBED)}
     return [run for run in runs if run.key in disturbed]
+
+
+@contextmanager
+def _backed_up(store: Store, watch: Watch) -> Iterator[Watch]:
+    """Give a watch that backs the store up about every ten minutes, and do so at the end."""
+    backups = Backups(store, lambda text: watch(Notice(text)))
+
+    def watch_too(event: Plan | Record | EpochDone | Notice) -> None:
+        watch(event)
+        if isinstance(event, Record):
+            backups.when_due()
+
+    try:
+        yield watch_too
+    finally:
+        backups.now()
 
 
 def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile) -> None:

@@ -34,12 +34,13 @@ from paribus.profile import Profile
 from paribus.prospect import Prospect
 from paribus.questions import Outlook, Question
 from paribus.report.record import plain
+from paribus.report.wording import clean
 from paribus.run import Watch
 from paribus.study.confounds import Confound
 from paribus.study.declaration import contrasts
 from paribus.study.design import Design
 from paribus.study.plan import Plan
-from paribus.workers.messages import EpochDone, WorkerLost
+from paribus.workers.messages import EpochDone, Notice
 
 _READABLE = 30  # columns that a sentence needs beside others
 
@@ -90,7 +91,7 @@ class _Shown:
         self.bar = bar
         self.task: TaskID | None = None
 
-    def watch(self, event: Plan | Record | EpochDone | WorkerLost) -> None:
+    def watch(self, event: Plan | Record | EpochDone | Notice) -> None:
         match event:
             case Plan():
                 self._start(event)
@@ -100,10 +101,8 @@ class _Shown:
                 self.done += 1
                 if event.status == "failed":
                     self.done_epochs += self.epochs.get(event.key, 0)
-            case WorkerLost():
-                runs = _count(event.runs, "run")
-                lost = f"A worker was lost ({event.reason}): its stack of {runs} is trained again."
-                err.print(Text(lost, style="yellow"), soft_wrap=True)
+            case Notice():
+                err.print(Text(clean(event.text), style="yellow"), soft_wrap=True)
         if self.task is not None:
             completed = min(self.done_epochs, sum(self.epochs.values()))
             self.bar.update(self.task, completed=completed, runs=self._runs())

@@ -20,7 +20,7 @@ from paribus.errors import InputError
 from paribus.run import Settings, lay_out, make_plan, run_study
 from paribus.store.store import Store
 from paribus.study.spec import from_values
-from paribus.workers.messages import WorkerLost
+from paribus.workers.messages import Notice
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'paribus[ray]'")
 
@@ -77,7 +77,7 @@ def test_the_stack_of_a_worker_that_is_killed_is_trained_again(tmp_path: Path) -
                 stacks[0].kill()
 
     found = stored(tmp_path / "ray", values, "ray", KillOnce())
-    assert sum(isinstance(event, WorkerLost) for event in seen) == 1
+    assert sum(isinstance(event, Notice) for event in seen) == 1
     assert sum(isinstance(event, Record) for event in seen) == 9
     assert found == stored(tmp_path / "here", values, None)
 

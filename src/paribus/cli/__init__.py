@@ -1,6 +1,6 @@
 """The command line: parse, call, print."""
 
-from paribus.cli import running, asking, reading, machines  # isort: skip  # in the order of --help
+from paribus.cli import running, asking, reading, keeping, machines  # isort: skip  # in the order of --help
 from paribus.cli.options import app
 
-__all__ = ["app", "asking", "machines", "reading", "running"]
+__all__ = ["app", "asking", "keeping", "machines", "reading", "running"]

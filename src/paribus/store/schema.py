@@ -64,8 +64,13 @@ CREATE TABLE claims (
     run         TEXT PRIMARY KEY,       -- the key of a run that is being trained
     driver      TEXT NOT NULL           -- by whom
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE copied (                   -- only in a backup: how far it is
-    id          INTEGER PRIMARY KEY,    -- of the last run of the store that was copied
+CREATE TABLE identity (
+    store       TEXT NOT NULL           -- a random one, made with the store
+) STRICT;
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+CREATE TABLE copied (                   -- in a backup: how far it is
+    store       TEXT NOT NULL,          -- the identity of the store that it is of
+    id          INTEGER NOT NULL,       -- of its last run that was copied
     key         TEXT NOT NULL           -- of the same run
 ) STRICT;
 """

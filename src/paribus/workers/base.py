@@ -9,12 +9,12 @@ from paribus.data import Dataset
 from paribus.engines.base import Record, Task
 from paribus.engines.proof import Trace
 from paribus.study.engine import EngineId
-from paribus.workers.messages import EpochDone, StackDone, WorkerLost
+from paribus.workers.messages import EpochDone, Notice, StackDone
 
 Wanted = Callable[[list[Task]], list[Task]]
 """Asked just before a stack starts which of its runs are still to be trained."""
 
-Event = Record | EpochDone | StackDone | WorkerLost
+Event = Record | EpochDone | StackDone | Notice
 
 
 class Workers(Protocol):

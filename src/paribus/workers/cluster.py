@@ -28,7 +28,7 @@ from paribus.workers import node
 from paribus.workers.base import Clock, Event, Site, Wanted, Workers
 from paribus.workers.environment import stacked
 from paribus.workers.here import Here
-from paribus.workers.messages import StackDone, WorkerLost
+from paribus.workers.messages import Notice, StackDone
 
 LOSSES = 3
 """How many workers a stack may lose before its runs count as failed."""
@@ -277,7 +277,8 @@ class RayWorkers:
         except ray.exceptions.RayError as error:
             why = " ".join(str(error).split()).partition(". ")[0][:200]
         if flight.losses + 1 < LOSSES:
-            yield WorkerLost(len(flight.unfinished), why)
+            runs = len(flight.unfinished)
+            yield Notice(f"A worker was lost ({why}); runs that are trained again: {runs}.")
             self._launch(flight.unfinished, flight.losses + 1)
         else:
             yield from _failed(flight, f"its worker was lost {LOSSES} times: {why}")

@@ -69,11 +69,10 @@ class StackDone:
 
 
 @dataclass(frozen=True)
-class WorkerLost:
-    """To whoever watches: the worker of a stack of so many runs ended, which are trained again."""
+class Notice:
+    """To whoever watches: something that a person should know, and that stops nothing."""
 
-    runs: int
-    reason: str
+    text: str
 
 
 READY = b"\0paribus worker\0"
