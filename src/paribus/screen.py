@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -25,22 +25,20 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from paribus.clock.machine_profile import MachineProfile
-from paribus.clock.predict import Prediction
-from paribus.doctor import Row
-from paribus.engines.base import Record
-from paribus.findings import Analysis
-from paribus.profile import Profile
-from paribus.prospect import Prospect
-from paribus.questions import Outlook, Question
-from paribus.report.record import plain
-from paribus.report.wording import clean
-from paribus.run import Watch
-from paribus.study.confounds import Confound
-from paribus.study.declaration import contrasts
-from paribus.study.design import Design
-from paribus.study.plan import Plan
-from paribus.workers.messages import EpochDone, Notice
+if TYPE_CHECKING:
+    from paribus.clock.machine_profile import MachineProfile
+    from paribus.clock.predict import Prediction
+    from paribus.doctor import Row
+    from paribus.engines.base import Record
+    from paribus.findings import Analysis
+    from paribus.profile import Profile
+    from paribus.prospect import Prospect
+    from paribus.questions import Outlook, Question
+    from paribus.run import Watch
+    from paribus.study.confounds import Confound
+    from paribus.study.design import Design
+    from paribus.study.plan import Plan
+    from paribus.workers.messages import EpochDone, Notice
 
 _READABLE = 30  # columns that a sentence needs beside others
 
@@ -92,6 +90,11 @@ class _Shown:
         self.task: TaskID | None = None
 
     def watch(self, event: Plan | Record | EpochDone | Notice) -> None:
+        from paribus.engines.base import Record
+        from paribus.report.wording import clean
+        from paribus.study.plan import Plan
+        from paribus.workers.messages import EpochDone, Notice
+
         match event:
             case Plan():
                 self._start(event)
@@ -176,6 +179,8 @@ def _count(number: int, thing: str) -> str:
 
 def show_plan(plan: Plan, expected: Prospect, predictions: Sequence[Prediction] = ()) -> None:
     """Print a plan: the arms, what will run together, time and memory, what may confound it."""
+    from paribus.study.declaration import contrasts
+
     design, spec = plan.design, plan.design.spec
     out.print(Text(spec.question, style="bold"))
     rows = f" ({design.dataset.rows:,} rows, {design.dataset.task})"
@@ -407,6 +412,8 @@ def show_machine(profile: MachineProfile, path: Path, gpu_pays: int | None) -> N
 
 def machine_record(profile: MachineProfile, path: Path) -> dict[str, Any]:
     """Return a machine's profile as JSON-ready values, with the errors of its models."""
+    from paribus.report.record import plain
+
     record: dict[str, Any] = plain(profile)
     for one, written in zip(profile.models, record["models"], strict=True):
         written |= {"median_error": one.error, "worst_error": one.worst}
@@ -439,6 +446,8 @@ def plan_record(
     plan: Plan, expected: Prospect | None = None, predictions: Sequence[Prediction] = ()
 ) -> dict[str, Any]:
     """Return a plan as JSON-ready values; `tuning` is the plan of the tuning, or None."""
+    from paribus.report.record import plain
+
     design = plan.design
     return {
         "study": design.spec.name,

@@ -16,14 +16,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paribus.engines.base import Record
 from paribus.errors import StoreError, nearest
 from paribus.store.connection import Connection
 from paribus.store.rows import insert, is_sound, sealed, select
+
+if TYPE_CHECKING:
+    from paribus.engines.base import Record
 
 
 @dataclass(frozen=True)
