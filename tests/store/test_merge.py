@@ -19,6 +19,7 @@ from paribus.engines.base import Record, Status
 from paribus.errors import StoreError
 from paribus.store import backup
 from paribus.store.backup import Backups, backup_of, update
+from paribus.store.check import problems
 from paribus.store.merge import copy_checkpoints, merge
 from paribus.store.store import Store
 
@@ -59,8 +60,6 @@ def content(path: Path) -> dict[str, object]:
     """Return what a store has of each run, by its key, and the runs that each study plans."""
     found: dict[str, object] = {}
     with Store(path) as store:
-        assert store._db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert store._db.execute("PRAGMA foreign_key_check").fetchall() == []
         for row in store.studies():
             study = store.study(row.key)
             found[row.key] = [(r.arm, r.block, r.key) for r in study.runs]
@@ -82,6 +81,7 @@ def test_what_is_not_there_comes_with_its_curves_and_tables(tmp_path: Path) -> N
     done = merged(here, there)
     assert (done.runs, done.studies, done.there) == (["a", "b"], ["study"], 0)
     assert content(there) == both
+    assert problems(there) == []
 
 
 def test_merging_again_changes_nothing(tmp_path: Path) -> None:
@@ -201,6 +201,7 @@ def test_after_a_kill_merging_again_finishes(tmp_path: Path) -> None:
     assert content(target)["run11"] == content(here)["run11"]
     assert content(target)["run12"] != content(here)["run12"]
     assert len(merged(here, target).runs) == 18
+    assert problems(target) == []
     assert content(target) == content(here)
 
 
@@ -234,6 +235,7 @@ def test_a_backup_has_all_and_takes_only_what_is_new(tmp_path: Path) -> None:
         new = update(store)
     assert (new.runs, new.there) == (["b", "c"], 0)  # and no look at those that are there
     assert content(backup_of(path)) == content(path)
+    assert problems(backup_of(path)) == []
 
 
 def test_a_backup_of_another_store_keeps_its_runs_and_gets_all_of_this_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from paribus.errors import StoreError
 from paribus.files import whole
 from paribus.store.migrations import make_tables, migrate
-from paribus.store.schema import APPLICATION_ID, VERSION
+from paribus.store.schema import APPLICATION_ID, PAGE, VERSION
 
 _PATIENCE = 60.0  # seconds to wait for another process that is writing
 
@@ -90,7 +90,7 @@ class Connection:
             elif "locked" in reason:
                 text = f"the store {self.path} has been locked by another process for a minute"
             else:
-                text = f"the store {self.path} cannot be used: {reason}"
+                text = f"the store {self.path} cannot be used ({reason}): {self._doctor()}"
             raise StoreError(text) from error
 
     def damaged(self, what: str) -> StoreError:
@@ -114,7 +114,9 @@ class Connection:
                 f"the folder {self.path.parent} for the store cannot be made "
                 f"({error.strerror}): name another with --store FILE"
             ) from error
-        return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        db.execute(f"PRAGMA page_size = {PAGE}")  # of a file that is made
+        return db
 
     def _open_to_read(self) -> sqlite3.Connection:
         """Open without changing anything, in a folder that cannot be written too."""
@@ -231,5 +233,5 @@ class Connection:
                 time.sleep(0.02)
 
 
-_DAMAGE = ("malformed", "no such table", "no such column", "Could not decode", "file is encrypted")
+_DAMAGE = ("malformed", "no such table", "no such column", "Could not decode", "unsupported")
 """What SQLite's messages of a damaged file have in common: tables of ours are always there."""

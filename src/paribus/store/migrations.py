@@ -11,8 +11,14 @@ from paribus.store.schema import TABLES, VERSION
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Bring a store of any older version to this one, within the transaction that is open."""
+    """Bring a store of any older version to this one, within the transaction that is open.
+
+    Raises sqlite3.DatabaseError where the file cannot be of the version that it says.
+    """
     (version,) = db.execute("PRAGMA user_version").fetchone()
+    numbered = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'identity'").fetchone()
+    if version not in MIGRATIONS or numbered:
+        raise sqlite3.DatabaseError(f"malformed: it says to be of version {version}")
     for step in range(version, VERSION):
         MIGRATIONS[step](db)
     db.execute(f"PRAGMA user_version = {VERSION}")

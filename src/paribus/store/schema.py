@@ -2,6 +2,7 @@
 
 APPLICATION_ID = 0x50415249  # "PARI" in the header of every store
 VERSION = 2
+PAGE = 4096  # bytes, in every store
 
 TABLES = """
 CREATE TABLE studies (

@@ -307,7 +307,7 @@ class Store:
 
     def _part(self, run: str, row: Sequence[Any]) -> str:
         """Return which curve or class table it is."""
-        return f"{row[1]} of {self._whose(run)}"
+        return f"{row[1]} of {self.whose(run)}"
 
     def add_proofs(self, study_key: str, proofs: Sequence[Mapping[str, Any]]) -> None:
         """Keep the proof that the engines of a study do the same maths."""
@@ -347,7 +347,7 @@ class Store:
         return _stored(arm, block, key, None if run[0] is None else self._run(key, run))
 
     def _run(self, key: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        return self._sound("runs", row, lambda: self._whose(key))
+        return self._sound("runs", row, lambda: self.whose(key))
 
     def _sound(self, table: str, row: tuple[Any, ...], what: Callable[[], str]) -> tuple[Any, ...]:
         """Return a row whose checksum matches; else StoreError with what it is."""
@@ -355,7 +355,7 @@ class Store:
             raise self.connection.damaged(what())
         return row
 
-    def _whose(self, run: str) -> str:
+    def whose(self, run: str) -> str:
         """Return which run it is, of the first study that plans it."""
         with suppress(sqlite3.Error, ValueError, LookupError, TypeError):
             name, content, arm, block = self._db.execute(
