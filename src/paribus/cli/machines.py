@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paribus.cli.options import DataRoot, Json, app
+from paribus.errors import InputError
 
 data_app = typer.Typer(help="Data sets that go by a name.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -31,12 +32,22 @@ def doctor(
             help="Fail without these: torch, tensorflow, jax, cuda (commas between them).",
         ),
     ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Check this store and its backup, not the machine.")
+    ] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Restore the store from what is sound.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Check this machine: frameworks, accelerator, cores, memory, power, load, data.
+    """Check this machine: frameworks, accelerator, cores, memory, power, load, data. Or a store.
 
     Each framework is imported and asked what it sees. With --require, exit code 1
     if one is missing; cuda: a GPU for those named with it, or else for PyTorch.
+
+    With --store a store is checked, every row of it, and its backup: exit code 1 if
+    anything is damaged. --restore makes a new one of all that is sound in both, and
+    keeps the damaged file beside it; nothing else may use the store meanwhile.
 
     [bold]Examples[/bold]
 
@@ -45,7 +56,18 @@ def doctor(
       paribus doctor --require torch,cuda
 
       paribus doctor --json | jq '.\\[] | select(.ok | not)'
+
+      paribus doctor --store .paribus/store.sqlite
     """
+    if store is not None:
+        if require is not None:
+            raise InputError("--require is about this machine, --store about a store")
+        from paribus.cli.keeping import check_store
+
+        check_store(store, restore, json)
+        return
+    if restore:
+        raise InputError("--restore needs the store: `paribus doctor --store FILE --restore`")
     from paribus.doctor import examine, requirements
     from paribus.doctor import require as missing_of
 

@@ -40,6 +40,7 @@ class Health:
     backup_problems: tuple[str, ...] | None  # None: there is no backup
     partial: tuple[str, ...]  # what is damaged in part: curves, planned runs
     studies: tuple[StudyHealth, ...]
+    unplanned: int  # sound runs that no study plans
     journal: int  # bytes that wait beside the store to be written into it
 
     @property
@@ -65,9 +66,9 @@ def examine(path: Path) -> Health:
         copy = _readable(backup, theirs, Path(folder) / "theirs", stack)[0] if theirs else None
         if theirs == []:
             copy = stack.enter_context(Store(backup))
-        studies = tuple(_studies(ours, copy))
+        studies, unplanned = _studies(ours, copy)
     told = None if theirs is None else tuple(theirs)
-    return Health(path, tuple(found), told, tuple(partial), studies, waiting)
+    return Health(path, tuple(found), told, tuple(partial), studies, unplanned, waiting)
 
 
 def problems(path: Path) -> list[str]:
@@ -93,7 +94,7 @@ def _problems(store: Store) -> Iterator[str]:
     db = store.connection.db
     for (line,) in db.execute("PRAGMA integrity_check"):
         if line != "ok":
-            yield f"SQLite finds: {line}"
+            yield "SQLite finds: " + line.replace("\n", "; ")
     for table in COLUMNS:
         yield from _damaged_rows(store, table)
     for table, count in _strays(db):
@@ -121,7 +122,7 @@ def _damaged_rows(store: Store, table: str) -> Iterator[str]:
                 if count <= _NAMED:
                     what = _named(store, table, row)
                     yield f"a row of {table} does not match its checksum: {what}"
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         yield f"the table {table} cannot be read to its end ({error})"
     if count > _NAMED:
         yield f"{count - _NAMED} further rows of {table} do not match their checksums"
@@ -156,8 +157,8 @@ def _readable(
     return stack.enter_context(Store(place)), partial
 
 
-def _studies(ours: Store, theirs: Store | None) -> Iterator[StudyHealth]:
-    """Yield the studies of both, with the runs that either plans."""
+def _studies(ours: Store, theirs: Store | None) -> tuple[tuple[StudyHealth, ...], int]:
+    """Return the studies of both, with the runs that either plans, and how many belong to none."""
     names: dict[str, str] = {}
     planned: dict[str, set[str]] = {}
     for store in [ours, theirs] if theirs else [ours]:
@@ -165,16 +166,12 @@ def _studies(ours: Store, theirs: Store | None) -> Iterator[StudyHealth]:
             names.setdefault(row.key, row.name)
             planned.setdefault(row.key, set()).update(_planned(store, row.key))
     sound, backed_up = (_finished(store) for store in (ours, theirs))
+    found = []
     for key, runs in planned.items():
         left = runs - sound
-        yield StudyHealth(
-            names[key],
-            key,
-            len(runs),
-            len(runs & sound),
-            len(left & backed_up),
-            len(left - backed_up),
-        )
+        counts = (len(runs), len(runs & sound), len(left & backed_up), len(left - backed_up))
+        found.append(StudyHealth(names[key], key, *counts))
+    return tuple(found), len(sound.difference(*planned.values()))
 
 
 def _planned(store: Store, key: str) -> set[str]:

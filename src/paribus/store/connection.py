@@ -72,7 +72,7 @@ class Connection:
         """Turn SQLite's errors into ours, which say what to do."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # of a message with damaged text
             reason = str(error)
             if "not a database" in reason:
                 text = f"{self.path} is not a store, or it is damaged ({reason}): {self._doctor()}"
@@ -129,7 +129,7 @@ class Connection:
             # A journal beside the file cannot be made: nobody else can be writing either.
             address = f"{self.path.resolve().as_uri()}?immutable=1"
             return sqlite3.connect(address, uri=True, isolation_level=None)
-        except sqlite3.DatabaseError:
+        except BaseException:
             db.close()
             raise
         return db
@@ -233,5 +233,12 @@ class Connection:
                 time.sleep(0.02)
 
 
-_DAMAGE = ("malformed", "no such table", "no such column", "Could not decode", "unsupported")
+_DAMAGE = (
+    "malformed",
+    "no such table",
+    "no such column",
+    "Could not decode",
+    "can't decode",
+    "unsupported",
+)
 """What SQLite's messages of a damaged file have in common: tables of ours are always there."""

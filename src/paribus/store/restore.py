@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -16,9 +17,11 @@ from paribus.errors import StoreError
 from paribus.store.backup import backup_of, update
 from paribus.store.check import Health, examine, problems
 from paribus.store.merge import merge
+from paribus.store.rows import insert, is_sound, sealed, select
 from paribus.store.salvage import salvage
 from paribus.store.store import Store
 
+_UNKNOWN = json.dumps({"environment": "lost when the store was damaged"})
 _BESIDE = ("", "-wal", "-shm")
 
 
@@ -63,6 +66,8 @@ def _made_of(path: Path, backup: Path, before: Health) -> Path:
             if before.backup_problems is not None:
                 with _sound(backup, bool(before.backup_problems)) as source:
                     merge(source, store)
+                    _name_environments(store, source)
+            _name_environments(store, None)
             if not store.studies() and _runs(store) == 0:
                 raise StoreError(
                     f"nothing of a store of Paribus is found in {path}, or in a backup beside it: "
@@ -76,6 +81,26 @@ def _made_of(path: Path, backup: Path, before: Health) -> Path:
         _remove(made)
         raise
     return made
+
+
+def _name_environments(store: Store, source: Store | None) -> None:
+    """Give runs whose environment is lost that of a source, or one that says so."""
+    with store.connection.writing() as db:
+        lost = db.execute(
+            "SELECT DISTINCT environment FROM runs WHERE environment NOT IN "
+            "(SELECT key FROM environments)"
+        ).fetchall()
+        for (key,) in lost:
+            row = (
+                source
+                and source.connection.db.execute(
+                    f"SELECT {select('environments')} FROM environments WHERE key = ?", (key,)
+                ).fetchone()
+            )
+            if row and is_sound("environments", row):
+                db.execute(insert("environments"), row)
+            elif not source:
+                db.execute(insert("environments"), sealed("environments", key, _UNKNOWN))
 
 
 @contextmanager

@@ -15,12 +15,16 @@ _NEWER = {
 }
 """Which of two sound rows in one place holds: a lost journal can leave an older one behind."""
 
+_CURVES, _TABLES = "SELECT metric FROM curves", "SELECT name FROM class_tables"
+_PARTS = f"{_CURVES} WHERE run = :run UNION {_TABLES} WHERE run = :run"
+
 
 def salvage(damaged: Path, into: Path) -> list[str]:
     """Make a store of the sound rows of another file; return what was found there in part only.
 
     Runs that have lost a curve or a table of classes are left out, for they can be had again
-    whole: from a backup, or by training. Studies plan what is left of their design.
+    whole: from a backup, or by training. Studies plan what is left of their design. Runs can refer
+    to environments that are lost.
     """
     with Store(into, create=True) as store:
         store.connection.db.execute("PRAGMA foreign_keys = OFF")
@@ -53,12 +57,13 @@ def _without_incomplete(db: sqlite3.Connection, store: Store) -> list[str]:
         "SELECT id, key, curves + tables - (SELECT count(*) FROM curves WHERE run = id) "
         "- (SELECT count(*) FROM class_tables WHERE run = id), "
         "curves + tables FROM runs WHERE curves != (SELECT count(*) FROM curves WHERE run = id) "
-        "OR tables != (SELECT count(*) FROM class_tables WHERE run = id) "
-        "OR environment NOT IN (SELECT key FROM environments)"
+        "OR tables != (SELECT count(*) FROM class_tables WHERE run = id)"
     ).fetchall()
     told = []
+    names = {name for (name,) in db.execute(f"{_CURVES} UNION {_TABLES}")} if found else set()
     for number, key, lost, parts in found:
-        what = f"{lost} of {parts} curves and tables" if lost else "the environment"
+        gone = names - {name for (name,) in db.execute(_PARTS, {"run": number})}
+        what = ", ".join(sorted(gone)) if len(gone) == lost else f"{lost} of {parts} parts"
         told.append(f"{what} of {store.whose(key)}")
         db.execute("DELETE FROM runs WHERE id = ?", (number,))
     for table in ("curves", "class_tables"):
