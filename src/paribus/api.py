@@ -23,7 +23,8 @@ from paribus.errors import SpecError
 from paribus.findings import Analysis, Contrast
 from paribus.models.given import named
 from paribus.report import comparison
-from paribus.run import DEFAULT_STORE, Settings, foresee, lay_out, make_plan, run_study
+from paribus.run import foresee, lay_out, make_plan, run_study
+from paribus.settings import DEFAULT_STORE, Settings
 from paribus.store.export import runs_frame
 from paribus.store.store import Store
 from paribus.study import spec as specs

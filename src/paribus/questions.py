@@ -16,7 +16,8 @@ from paribus.data.registry import location
 from paribus.environment import FRAMEWORKS, choose_device, framework_version
 from paribus.errors import InputError, RunError
 from paribus.findings import Analysis
-from paribus.run import Settings, lay_out, make_plan
+from paribus.run import lay_out, make_plan
+from paribus.settings import Settings
 from paribus.store.store import Store, StudyRow
 from paribus.study.plan import Plan
 from paribus.study.spec import Spec, builtin_names, load

@@ -13,7 +13,8 @@ from paribus.data import load as load_data
 from paribus.findings import Analysis
 from paribus.reference.compare import Ran, Reproduction, Timed, assess, compare
 from paribus.reference.notebooks import Notebook, Timing
-from paribus.run import Settings, Watch, lay_out, make_plan, run_study
+from paribus.run import lay_out, make_plan, run_study
+from paribus.settings import Settings, Watch
 from paribus.store.store import Store
 from paribus.study.design import Design
 from paribus.study.plan import Plan

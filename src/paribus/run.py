@@ -2,84 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from paribus.analysis import analyse, open_contrasts, undecided
 from paribus.clock import machine
 from paribus.data import Dataset
-from paribus.engines.base import Record, Task
-from paribus.environment import environment, require_cuda
 from paribus.errors import InputError, RunError
 from paribus.findings import Analysis
 from paribus.profile import Profile
 from paribus.prospect import Prospect, prospect
-from paribus.proving import prove
+from paribus.settings import Settings, Watch
 from paribus.stats.verdicts import FEWEST_SEEDS
-from paribus.store.backup import Backups
 from paribus.store.store import Store, StoredRun
 from paribus.study.declaration import declaration
 from paribus.study.design import Design, Run, design
 from paribus.study.plan import Plan, plan
 from paribus.study.spec import Spec
 from paribus.study.tuning import awaits_tuning, search_design, tuned_design
-from paribus.workers.base import Site, Workers
-from paribus.workers.here import Here
-from paribus.workers.messages import EpochDone, Notice, StackDone
-
-DEFAULT_STORE = Path(".paribus/store.sqlite")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Where and with what a study is trained; nothing here changes a result on a CPU.
-
-    `profile`: wait for a GPU after each phase, and train without graphs, so that a profile can
-    tell the phases apart. `skip_unavailable`: leave out arms whose engine or device is not to be
-    had here. `limit`: seconds for one run that is timed. `on`: where runs are trained: "ray", a
-    cluster that is started on this machine, or "ray://HOST:PORT"; by default in processes here.
-    """
-
-    store: Path = DEFAULT_STORE
-    workers: int | None = None  # one per core
-    device: str = "auto"
-    checkpoints: bool = False
-    profile: bool = False
-    skip_unavailable: bool = False
-    limit: float = 3600.0
-    on: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check what can be asked for here; InputError with what is allowed."""
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise InputError(f"device must be auto, cpu or cuda (got {self.device})")
-        if self.workers is not None and self.workers < 1:
-            raise InputError(f"workers must be at least 1 (got {self.workers})")
-        if self.on is not None and not re.fullmatch(r"ray|ray://[^\s/]+:\d+", self.on):
-            raise InputError(f"--on must be ray or ray://HOST:PORT (got {self.on})")
-        if self.device == "cuda" and (self.on or "ray") == "ray":
-            require_cuda()
-
-    @property
-    def site(self) -> Site:
-        """Where runs are trained; a cluster that is not here is connected to."""
-        if self.on is None:
-            return Here(self.workers)
-        from paribus.workers.cluster import site
-
-        return site(self.on, self.workers)
-
-    @property
-    def checkpoint_folder(self) -> Path:
-        """Where checkpoints are kept: beside the store."""
-        return self.store.parent / "checkpoints"
-
-
-Watch = Callable[[Plan | Record | EpochDone | Notice], None]
+from paribus.training import backed_up, finished, train
+from paribus.workers.base import Site
 
 
 def lay_out(spec: Spec, dataset: Dataset, settings: Settings) -> Design:
@@ -132,19 +75,19 @@ def run_study(
     if awaits_tuning(design):
         design = _tune(design, settings, command, watch, profile)
     declared = declaration(design, command)
-    with Store(settings.store, create=True) as store, _backed_up(store, watch) as watch:
+    with Store(settings.store, create=True) as store, backed_up(store, watch) as watch:
         for runs in _rounds(design, store):
             planned = ((run.block, run.arm, run.key) for run in runs)
             store.add_study(design.key, design.spec.name, design.spec.question, declared, planned)
             todo = plan(design, *_todo(design, runs, store, settings))
             if todo.stacks:
                 watch(todo)
-                _train(todo, store, settings, watch, profile)
+                train(todo, store, settings, watch, profile)
             disturbed = _disturbed(todo, store) if design.timed else []
             if 0 < 2 * len(disturbed) <= len(todo.stacks):  # else the machine is not to be had
                 again = plan(design, *_todo(design, disturbed, store, settings))
                 watch(again)
-                _train(again, store, settings, watch, profile)
+                train(again, store, settings, watch, profile)
         return analyse(store, design.key)
 
 
@@ -217,7 +160,7 @@ def _rounds(design: Design, store: Store | None = None) -> Iterator[Sequence[Run
 def _todo(
     design: Design, runs: Sequence[Run], store: Store, settings: Settings
 ) -> tuple[set[str], Site, Sequence[Run]]:
-    return _finished(store, [run.key for run in runs], settings), settings.site, runs
+    return finished(store, [run.key for run in runs], settings), settings.site, runs
 
 
 def _disturbed(todo: Plan, store: Store) -> list[Run]:
@@ -227,57 +170,6 @@ def _disturbed(todo: Plan, store: Store) -> list[Run]:
     found = store.runs((run.block, run.arm, run.key) for run in runs)
     disturbed = {one.key for one in found if one.reason.startswith(machine.DISTURBED)}
     return [run for run in runs if run.key in disturbed]
-
-
-@contextmanager
-def _backed_up(store: Store, watch: Watch) -> Iterator[Watch]:
-    """Give a watch that backs the store up about every ten minutes, and do so at the end."""
-    backups = Backups(store, lambda text: watch(Notice(text)))
-
-    def watch_too(event: Plan | Record | EpochDone | Notice) -> None:
-        watch(event)
-        if isinstance(event, Record):
-            backups.when_due()
-
-    try:
-        yield watch_too
-    finally:
-        backups.now()
-
-
-def _train(todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile) -> None:
-    design, site = todo.design, settings.site
-    on_gpu = any(engine.device == "cuda" for engine in design.engines)
-    device = "cuda" if on_gpu else "cpu"
-    with profile.training(todo.workers):
-        if design.timed:
-            with site.clock(design.dataset, device, settings.checkpoints, settings.limit) as clock:
-                prove(design, store, clock)
-                _drive(clock, todo, store, settings, watch, profile)
-            return
-        with site.quality(
-            todo.workers, design.dataset, device, settings.checkpoints, settings.profile
-        ) as workers:
-            _drive(workers, todo, store, settings, watch, profile)
-
-
-def _drive(
-    workers: Workers, todo: Plan, store: Store, settings: Settings, watch: Watch, profile: Profile
-) -> None:
-    """Have workers train what is to be trained, and keep what they hand over."""
-    try:
-        for event in workers.run(todo.stacks, _still_wanted(store, settings)):
-            if isinstance(event, StackDone):
-                profile.add(event.seconds)
-                continue
-            if isinstance(event, Record):
-                with profile.storing():
-                    _keep(event, store, todo.design, settings)
-            watch(event)
-    except KeyboardInterrupt:
-        for record in workers.arrived():
-            _keep(record, store, todo.design, settings)
-        raise
 
 
 def _tune(
@@ -312,33 +204,3 @@ def _plan_tuned(design: Design, settings: Settings) -> Plan:
 
 def _without_checkpoints(settings: Settings) -> Settings:
     return replace(settings, checkpoints=False)
-
-
-def _keep(record: Record, store: Store, design: Design, settings: Settings) -> None:
-    arm = design.arm_of(record.key)
-    where = record.environment or environment(arm.engine.name, arm.engine.device)
-    store.add_record(record, where)
-    if record.weights is not None:
-        from paribus.engines.checkpoints import save_model
-
-        path = settings.checkpoint_folder / f"{record.key}.safetensors"
-        save_model(path, arm.network, arm.config.model.dropout, record.weights)
-
-
-def _still_wanted(store: Store, settings: Settings) -> Callable[[list[Task]], list[Task]]:
-    """Return a filter that leaves out what another process has finished in the meantime."""
-
-    def wanted(tasks: list[Task]) -> list[Task]:
-        done = _finished(store, [task.key for task in tasks], settings)
-        return [task for task in tasks if task.key not in done]
-
-    return wanted
-
-
-def _finished(store: Store, keys: list[str], settings: Settings) -> set[str]:
-    """Return the runs that need no training: done, with weights kept where asked, or diverged."""
-    finished = {key: status for key, status in store.statuses(keys).items() if status != "failed"}
-    if settings.checkpoints:
-        kept = {path.stem for path in settings.checkpoint_folder.glob("*.safetensors")}
-        return {k for k, status in finished.items() if status == "diverged" or k in kept}
-    return set(finished)

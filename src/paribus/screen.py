@@ -29,16 +29,14 @@ if TYPE_CHECKING:
     from paribus.clock.machine_profile import MachineProfile
     from paribus.clock.predict import Prediction
     from paribus.doctor import Row
-    from paribus.engines.base import Record
     from paribus.findings import Analysis
     from paribus.profile import Profile
     from paribus.prospect import Prospect
     from paribus.questions import Outlook, Question
-    from paribus.run import Watch
+    from paribus.settings import Told, Watch
     from paribus.study.confounds import Confound
     from paribus.study.design import Design
     from paribus.study.plan import Plan
-    from paribus.workers.messages import EpochDone, Notice
 
 _READABLE = 30  # columns that a sentence needs beside others
 
@@ -89,11 +87,11 @@ class _Shown:
         self.bar = bar
         self.task: TaskID | None = None
 
-    def watch(self, event: Plan | Record | EpochDone | Notice) -> None:
+    def watch(self, event: Told) -> None:
         from paribus.engines.base import Record
         from paribus.report.wording import clean
         from paribus.study.plan import Plan
-        from paribus.workers.messages import EpochDone, Notice
+        from paribus.workers.messages import DoneElsewhere, EpochDone, Notice
 
         match event:
             case Plan():
@@ -104,6 +102,9 @@ class _Shown:
                 self.done += 1
                 if event.status == "failed":
                     self.done_epochs += self.epochs.get(event.key, 0)
+            case DoneElsewhere():
+                self.done += len(event.keys)
+                self.done_epochs += sum(self.epochs.get(key, 0) for key in event.keys)
             case Notice():
                 err.print(Text(clean(event.text), style="yellow"), soft_wrap=True)
         if self.task is not None:

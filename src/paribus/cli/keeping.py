@@ -37,7 +37,7 @@ def merge(
     """
     from paribus import screen
     from paribus.report.wording import clean
-    from paribus.run import Settings
+    from paribus.settings import Settings
     from paribus.store.merge import copy_checkpoints
     from paribus.store.merge import merge as merge_stores
     from paribus.store.store import Store
@@ -100,7 +100,7 @@ def delete(
     """
     from paribus import screen
     from paribus.report.wording import clean
-    from paribus.run import Settings
+    from paribus.settings import Settings
     from paribus.store.deletion import delete as delete_study
     from paribus.store.deletion import deletion
     from paribus.store.store import Store

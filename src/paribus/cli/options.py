@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from paribus.data import Dataset
     from paribus.findings import Analysis
-    from paribus.run import Settings
+    from paribus.settings import Settings
     from paribus.study.design import Design
     from paribus.study.spec import Spec
 
@@ -103,7 +103,7 @@ def make_settings(
     **more: Any,
 ) -> Settings:
     """Return where and with what a study is trained."""
-    from paribus.run import Settings
+    from paribus.settings import Settings
 
     return Settings(store, workers, device, checkpoints, profile, **more)
 

@@ -225,7 +225,7 @@ def checkpoints(
     from paribus.checkpoints import checkpoints as kept_of
     from paribus.checkpoints import copy_to
     from paribus.report.wording import labelled
-    from paribus.run import Settings
+    from paribus.settings import Settings
     from paribus.store.store import Store
     from paribus.study.outcomes import OUTCOMES
 

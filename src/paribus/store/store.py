@@ -179,6 +179,7 @@ class Store:
             for name, cells in record.tables.items()
         )
         put_run(db, run, curves, tables)
+        db.execute("DELETE FROM claims WHERE run = ?", (record.key,))
 
     def statuses(self, keys: Iterable[str]) -> dict[str, str]:
         """Return the status of those of the runs that have a row."""

@@ -47,10 +47,12 @@ class LocalWorkers:
     def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[Event]:
         """Train all stacks; yield events in the order they come in: see `base.Workers`."""
         waiting = deque(stacks)
-        busy = 0
-        for _ in range(min(self.count, len(stacks))):
-            busy += self._next(self._start(len(self.workers)), waiting, wanted)
-        while busy:
+        while True:
+            while waiting and self._free():
+                if tasks := wanted(waiting.popleft()):
+                    self._one().train(tasks)
+            if not any(worker.busy for worker in self.workers):
+                return
             worker, event = self.events.get()
             worker.heard(event)
             if isinstance(event, Record):
@@ -59,7 +61,6 @@ class LocalWorkers:
             elif isinstance(event, EpochDone):
                 yield event
             else:  # a StackDone, or None when the process is gone
-                busy -= worker.busy
                 worker.busy = False
                 yield from failures(worker, event)
                 if event is not None:
@@ -67,9 +68,6 @@ class LocalWorkers:
                 else:
                     worker.end()
                     self.workers.remove(worker)
-                    if waiting:
-                        worker = self._start(worker.place)
-                busy += self._next(worker, waiting, wanted)
 
     def arrived(self) -> Iterator[Record]:
         """End the workers, and yield the records that they sent: `run` was left by Ctrl-C, say.
@@ -92,23 +90,18 @@ class LocalWorkers:
             elif isinstance(event, Record):
                 yield event
 
-    def _start(self, place: int) -> Worker:
+    def _free(self) -> bool:
+        """Return whether a worker is idle, or may be started."""
+        return sum(worker.busy for worker in self.workers) < self.count
+
+    def _one(self) -> Worker:
+        """Return an idle worker, started if there is none."""
+        for worker in self.workers:
+            if not worker.busy:
+                return worker
+        place = min({*range(self.count)} - {worker.place for worker in self.workers})
         worker = Worker(self.begin, self.events, place, stacked())
         self.workers.append(worker)
         if self.device == "cpu":
             pin(worker.process.pid, place, self.count)
         return worker
-
-    def _next(
-        self,
-        worker: Worker,
-        waiting: deque[list[Task]],
-        wanted: Wanted,
-    ) -> int:
-        """Give a worker the next stack that has something left to train; 1 if there was one."""
-        while waiting:
-            tasks = wanted(waiting.popleft())
-            if tasks:
-                worker.train(tasks)
-                return 1
-        return 0

@@ -69,6 +69,13 @@ class StackDone:
 
 
 @dataclass(frozen=True)
+class DoneElsewhere:
+    """To whoever watches: another process has finished these runs."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Notice:
     """To whoever watches: something that a person should know, and that stops nothing."""
 
