@@ -298,14 +298,15 @@ def hidden(width):
         "question: Is mine better when it is wide?\ndata: breast-cancer\nmodel: nets:make\n"
         "train: {epochs: 2}\nfactors: {model.arguments.width: [2, 40]}\nseeds: 2\n"
     )
-    done = paribus(tmp_path, "run", "own.yaml", "--json", "--no-report", "--checkpoints")
+    options = ("--allow-code", "--json", "--no-report", "--checkpoints")
+    done = paribus(tmp_path, "run", "own.yaml", *options)
     assert done.returncode == 0, done.stderr
     arms = json.loads(done.stdout)["arms"]
     assert [arm["architecture"] for arm in arms] == ["nets:make(width=2)", "nets:make(width=40)"]
     assert len(list((tmp_path / ".paribus" / "checkpoints").glob("*.safetensors"))) == 4
 
     def left() -> int:
-        planned = paribus(tmp_path, "plan", "own.yaml", "--json")
+        planned = paribus(tmp_path, "plan", "own.yaml", "--allow-code", "--json")
         assert planned.returncode == 0, planned.stderr
         return json.loads(planned.stdout)["to_train"]
 

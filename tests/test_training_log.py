@@ -226,9 +226,9 @@ def test_file_names_are_safe_and_no_two_alike(tmp_path: Path) -> None:
     assert [path.name.removesuffix("-seed-0.safetensors") for path in paths] == [
         "sgd-batch-norm",
         "SGD-batch-norm-2",
-        "arm",
+        "unnamed",
         "lr-0.1",
-        "é" * 100,
+        "é" * 50,
     ]
     assert {path.parent for path in paths} == {tmp_path / "out"}
     assert all(path.read_bytes() == b"weights" for path in paths)

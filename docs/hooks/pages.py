@@ -13,7 +13,11 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 README = "<!-- the start of README.md -->"
-_FILES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
+_FILES = {
+    "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
+    "changelog.md": "CHANGELOG.md",
+}
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:

@@ -10,6 +10,7 @@ import typer
 
 from paribus.cli import app
 from paribus.errors import InputError, ParibusError
+from paribus.untrusted import clean
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
         if debug:
             raise
         typer.echo(
-            f"paribus: internal error: {type(error).__name__}: {error}\n"
+            f"paribus: internal error: {type(error).__name__}: {clean(str(error))}\n"
             "This is a fault of Paribus. `--debug` shows where it happened.",
             err=True,
         )

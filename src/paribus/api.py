@@ -74,15 +74,26 @@ class Study:
         self._set(specs.from_values(values, given=given), frame, data_root)
 
     @classmethod
-    def load(cls, study: str | Path, *, data_root: str | Path | None = None, **set_: Any) -> Study:
+    def load(
+        cls,
+        study: str | Path,
+        *,
+        data_root: str | Path | None = None,
+        allow_code: bool = False,
+        **set_: Any,
+    ) -> Study:
         """Return a built-in study or the one in a YAML file.
+
+        A file that names a network of its author's own takes `allow_code=True`: to plan or run it
+        imports that code, with all your rights.
 
         `set_` replaces settings: a dotted path with its dots as double underscores, as in
         `Study.load("optimizers", seeds=20, train__epochs=3)`.
         """
         overrides = {path.replace("__", "."): value for path, value in set_.items()}
         made = cls.__new__(cls)
-        made._set(specs.load(str(study), overrides), None, data_root)
+        spec = specs.load(str(study), overrides, allow_code=allow_code)
+        made._set(spec, None, data_root)
         return made
 
     def _set(self, spec: Spec, frame: Any, data_root: str | Path | None) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paribus.errors import StoreError
+from paribus.files import whole
 from paribus.store.store import StoredStudy
-
-_LONGEST = 100  # of what a file name takes from an arm's
+from paribus.untrusted import file_name
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ def checkpoints(study: StoredStudy, folder: Path) -> list[Checkpoint]:
     names = [about["name"] for about in study.content["arms"]]
     found = []
     for run in study.runs:
-        path = folder / f"{run.key}.safetensors"
+        path = folder / f"{file_name(run.key)}.safetensors"
         if run.status == "done" and path.exists():
             metric = "test_accuracy" if "test_accuracy" in run.metrics else "test_rmse"
             value = run.metrics.get(metric, float("nan"))
@@ -68,19 +65,8 @@ def copy_to(folder: Path, kept: Sequence[Checkpoint]) -> list[Checkpoint]:
         replace(one, path=folder / f"{stems[one.arm]}-seed-{one.seed}.safetensors") for one in kept
     ]
     for one, copy in zip(kept, copied, strict=True):
-        partial = copy.path.with_name(f".{copy.path.name}.{os.getpid()}.partial")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(one.path, partial)
-            partial.replace(copy.path)
-        except OSError as error:
-            raise StoreError(
-                f"{copy.path} cannot be written ({error.strerror or error}): name another folder "
-                f"with --out"
-            ) from error
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        with whole(copy.path, "the network") as unfinished:
+            shutil.copyfile(one.path, unfinished)
     return copied
 
 
@@ -89,8 +75,8 @@ def _stems(arms: Sequence[str]) -> dict[str, str]:
     stems: dict[str, str] = {}
     taken: set[str] = set()
     for arm in dict.fromkeys(arms):
-        plain = re.sub(r"[^\w.+]+", "-", arm)[:_LONGEST].strip("-.") or "arm"
-        stem, count = plain, 1
+        plain = stem = file_name(arm)
+        count = 1
         while stem.casefold() in taken:
             count += 1
             stem = f"{plain}-{count}"

@@ -8,13 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from paribus.findings import Analysis
 from paribus.report.wording import NOTHING, counted, listed
 from paribus.store.store import StoredStudy
 from paribus.study.config import Config
 from paribus.study.problems import known_paths, show
+from paribus.study.source import parse_value
 
 Kind = Literal["control", "data", "environment", "judgement", "arm"]
 
@@ -40,7 +39,7 @@ class Side:
     @property
     def seed(self) -> int:
         """The root of all random numbers."""
-        return int((yaml.safe_load(self.study.content["spec"]) or {}).get("seed", 0))
+        return int((parse_value(self.study.content["spec"]) or {}).get("seed", 0))
 
     def setting(self, arm: str, path: str) -> Any:
         """Return a setting of an arm; one that an older version did not have is at its default."""

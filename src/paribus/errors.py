@@ -15,11 +15,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from paribus.untrusted import clean
+
 
 class ParibusError(Exception):
-    """Base of all errors that Paribus raises on purpose."""
+    """Base of all errors that Paribus raises on purpose; what they quote is clean to print."""
 
     exit_code = 1
+
+    def __init__(self, text: str) -> None:
+        super().__init__(clean(text))
 
 
 class InputError(ParibusError):
@@ -28,7 +33,7 @@ class InputError(ParibusError):
     exit_code = 2
 
     def __init__(self, problems: str | Sequence[str]) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        self.problems = [*map(clean, [problems] if isinstance(problems, str) else problems)]
         super().__init__("\n".join(self.problems))
 
 

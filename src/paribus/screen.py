@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
 from rich.progress import (
     BarColumn,
@@ -22,8 +23,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from paribus.untrusted import clean, clean_json
 
 if TYPE_CHECKING:
     from paribus.clock.machine_profile import MachineProfile
@@ -42,15 +46,25 @@ _READABLE = 30  # columns that a sentence needs beside others
 
 
 class _Console(Console):
-    """A console that ends quietly when nobody reads any more: `paribus show STUDY | head`."""
+    """A console that shows no control character of any text."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for part in super().render(renderable, options):
+            yield part if part.control else Segment(clean(part.text), part.style)
+
+
+class _Out(_Console):
+    """One that ends quietly when nobody reads any more: `paribus show STUDY | head`."""
 
     def on_broken_pipe(self) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0)
 
 
-out = _Console(highlight=False, markup=False)
-err = Console(stderr=True, highlight=False, markup=False)
+out = _Out(highlight=False, markup=False)
+err = _Console(stderr=True, highlight=False, markup=False)
 
 
 @contextmanager
@@ -89,7 +103,6 @@ class _Shown:
 
     def watch(self, event: Told) -> None:
         from paribus.engines.base import Record
-        from paribus.report.wording import clean
         from paribus.study.plan import Plan
         from paribus.workers.messages import DoneElsewhere, EpochDone, Notice
 
@@ -495,7 +508,8 @@ def measured(analysis: Analysis, others: Sequence[str]) -> None:
     by = f": {analysis.command}" if analysis.command else ""
     out.print(f"Measured on {what}{by}", soft_wrap=True)
     for other in others:
-        out.print(f"Measured on {other} too: paribus ask {analysis.name} --data {other}")
+        again = shlex.join(["paribus", "ask", analysis.name, "--data", other])
+        out.print(f"Measured on {other} too: {again}")
     if analysis.command and any(arm.missing for arm in analysis.arms):
         out.print(f"To finish it: {analysis.command}", soft_wrap=True)
 
@@ -511,7 +525,8 @@ def unanswered(
     out.print()
     out.print(Text(f"Not measured here on {data} yet.", style="bold"))
     for other in others:
-        out.print(f"Measured on {other}: paribus ask {question.name} --data {other}")
+        again = shlex.join(["paribus", "ask", question.name, "--data", other])
+        out.print(f"Measured on {other}: {again}")
     if expected.plan:
         out.print(Text(f"Would run: {summary(expected.plan)}"))
     else:
@@ -630,7 +645,8 @@ def checked(row: Row) -> dict[str, Any]:
 
 def print_json(value: Any) -> None:
     """Print JSON that a program reads: no colour, no wrapping."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(clean_json(text) + "\n")
 
 
 def duration(seconds: float) -> str:

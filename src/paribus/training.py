@@ -16,6 +16,7 @@ from paribus.store.claims import Claims
 from paribus.store.store import Store
 from paribus.study.design import Design
 from paribus.study.plan import Plan
+from paribus.untrusted import file_name
 from paribus.workers.base import Workers
 from paribus.workers.messages import DoneElsewhere, Notice, StackDone
 
@@ -121,5 +122,5 @@ def _keep(record: Record, store: Store, design: Design, settings: Settings) -> N
     if record.weights is not None:
         from paribus.engines.checkpoints import save_model
 
-        path = settings.checkpoint_folder / f"{record.key}.safetensors"
+        path = settings.checkpoint_folder / f"{file_name(record.key)}.safetensors"
         save_model(path, arm.network, arm.config.model.dropout, record.weights)

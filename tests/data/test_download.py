@@ -1,11 +1,17 @@
 import gzip
 import hashlib
+import io
 import os
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from requests import Response, Session
+from requests.adapters import HTTPAdapter
 
 from paribus.data.download import cache_folder, download
+from paribus.data.registry import REGISTRY
 from paribus.errors import DataError
 
 CONTENT = gzip.compress(b"pixels" * 1000)
@@ -112,3 +118,58 @@ def test_downloads_are_kept_in_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder().name == "paribus"
+
+
+def test_every_mirror_is_asked_by_https_and_every_file_has_its_checksum():
+    fetched = {name: entry for name, entry in REGISTRY.items() if not entry.embedded}
+    assert fetched.keys() == {"mnist", "fashion-mnist"}
+    for entry in fetched.values():
+        assert entry.mirrors
+        for mirror in entry.mirrors:
+            assert urlsplit(mirror).scheme == "https"
+            assert mirror.endswith("/")
+        for name, sha256 in entry.files.items():
+            assert re.fullmatch("[0-9a-f]{64}", sha256)
+            assert re.fullmatch(r"\w[\w.-]*", name)  # no way out of its folder
+
+
+class Redirecting(HTTPAdapter):
+    """What answers in the place of the network: each address with another, or with content."""
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        super().__init__()
+        self.answers, self.asked = answers, []
+
+    def send(self, request, **_):
+        self.asked.append(request.url)
+        made = Response()
+        made.url, made.request = request.url, request
+        there = self.answers.get(request.url)
+        made.status_code = 302 if there else 200
+        made.headers["location"] = there or request.url
+        made.raw = io.BytesIO(CONTENT)
+        return made
+
+
+@pytest.mark.parametrize(
+    ("there", "allowed"),
+    [
+        ("https://elsewhere.example/a.gz", True),
+        ("/other/a.gz", True),
+        ("http://mirror.example/a.gz", False),
+        ("//elsewhere.example/a.gz", True),
+        ("file:///etc/hostname", False),
+    ],
+)
+def test_a_mirror_may_send_on_by_https_alone(monkeypatch, tmp_path, there, allowed):
+    adapter = Redirecting({"https://mirror.example/a.gz": there})
+    monkeypatch.setattr(Session, "get_adapter", lambda self, url: adapter)
+    mirrors = ["https://mirror.example/"]
+    if allowed:
+        download({"a.gz": SHA256}, mirrors, tmp_path)
+        assert (tmp_path / "a.gz").read_bytes() == CONTENT
+        return
+    with pytest.raises(DataError, match="which is not HTTPS"):
+        download({"a.gz": SHA256}, mirrors, tmp_path)
+    assert adapter.asked == ["https://mirror.example/a.gz"]
+    assert everything_in(tmp_path) == []

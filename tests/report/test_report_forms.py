@@ -182,14 +182,14 @@ def test_another_table_is_refused(store: Path, tmp_path: Path) -> None:
 def test_no_text_becomes_a_formula_and_numbers_stay(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {
-            "=name": ["=1+1", "+a", "-b", "@c", "\td", "plain", "-0.5", "+1e-3", "a=b"],
-            "number": [-1.5, 2, 3, 4, 5, 6, 7, 8, float("nan")],
+            "=name": ["=1+1", "+a", "-b", "@c", "\td", "plain", "-0.5", "+1e-3", "a=b", "＝1"],
+            "number": [-1.5, 2, 3, 4, 5, 6, 7, 8, 9, float("nan")],
         }
     )
     write_frame(frame, "csv", tmp_path / "x.csv")
     read = pd.read_csv(tmp_path / "x.csv", dtype=str)
     assert list(read["'=name"]) == [
-        "'=1+1", "'+a", "'-b", "'@c", "'\td", "plain", "-0.5", "+1e-3", "a=b",
+        "'=1+1", "'+a", "'-b", "'@c", "'\td", "plain", "-0.5", "+1e-3", "a=b", "'＝1",
     ]  # fmt: skip
     assert read["number"][0] == "-1.5"
     assert list(spreadsheet_safe(frame)["number"].dropna()) == list(frame["number"].dropna())

@@ -23,6 +23,8 @@ pytest.importorskip("ipykernel")
 @pytest.fixture(scope="module")
 def written(store: Path) -> Path:
     path = store.parents[1] / "handed in" / "tiny.ipynb"
+    path.parent.mkdir()
+    (path.parent / "altair.py").write_text("raise ImportError('no library, but a file beside it')")
     with pytest.MonkeyPatch.context() as patch:  # charts take most of the time
         kinds = {name: charts.CHARTS[name] for name in ("forest", "loss-and-metric")}
         patch.setattr(charts, "CHARTS", kinds)

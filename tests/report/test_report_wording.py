@@ -81,9 +81,13 @@ def test_consecutive_numbers_are_a_span() -> None:
     assert wording.spans([]) == ""
 
 
+TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
 def test_every_control_character_and_surrogate_is_replaced_and_nothing_else() -> None:
     every = "".join(map(chr, range(sys.maxunicode + 1)))
     hidden = {c for c in every if unicodedata.category(c) in ("Cc", "Cs")} - {"\n", "\t"}
+    hidden |= {c for c in every if unicodedata.bidirectional(c) in TURNING}
     shown = wording.clean(every)
     assert len(shown) == len(every)
     assert {c for c, s in zip(every, shown, strict=True) if c != s} == hidden

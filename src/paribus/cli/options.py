@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paribus.errors import InputError
+from paribus.untrusted import file_name
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -72,6 +73,13 @@ SkipUnavailable = Annotated[
     bool,
     typer.Option("--skip-unavailable", help="Leave out arms that need what is not here."),
 ]
+AllowCode = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code",
+        help="Import the network that a study file names: its code runs with all your rights.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DEFAULT_STORE = Path(".paribus/store.sqlite")
 
@@ -134,13 +142,17 @@ def read_overrides(
 
 
 def lay_out_study(
-    study: str, overrides: dict[str, Any], data_root: Path | None, settings: Settings
+    study: str,
+    overrides: dict[str, Any],
+    data_root: Path | None,
+    settings: Settings,
+    allow_code: bool = False,
 ) -> Design:
     """Return the design of a built-in study or a YAML file."""
     from paribus.run import lay_out
     from paribus.study.spec import load
 
-    spec = load(study, overrides)
+    spec = load(study, overrides, allow_code=allow_code)
     return lay_out(spec, load_dataset(spec, data_root), settings)
 
 
@@ -155,7 +167,10 @@ def load_dataset(spec: Spec, data_root: Path | None) -> Dataset:
 
 
 def command_again(study: str, overrides: dict[str, Any]) -> str:
-    """Return the command that gives the same study again."""
+    """Return the command that gives the same study again.
+
+    Without --allow-code, which nobody should copy from a report: who runs it is asked again.
+    """
     short = {"data.source": "--data", "data.target": "--target", "seeds": "--seeds"}
     short |= {"train.log_every": "--log-every"}
     words = ["paribus", "run", study]
@@ -195,8 +210,8 @@ def print_log(study: str, curves: DataFrame, steps: DataFrame, every_row: bool =
 
     if shown := render_log(training_log(curves, steps), screen.out, every_row):
         screen.out.print(
-            f"Shown: {shown}. `paribus log {study} --every-row` prints all, --arm NAME one arm, "
-            f"--arm NAME --seed N one run."
+            f"Shown: {shown}. `paribus log {shlex.quote(study)} --every-row` prints all, --arm "
+            f"NAME one arm, --arm NAME --seed N one run."
         )
         screen.out.print()
 
@@ -205,10 +220,11 @@ def report_path(analysis: Analysis, store: Path) -> Path:
     """Return where the report of a study goes by default: not where another of its name has one."""
     from paribus.report.html import study_of
 
-    path = store.parent / "reports" / f"{analysis.name}.html"
+    name = file_name(analysis.name)
+    path = store.parent / "reports" / f"{name}.html"
     if study_of(path) in (None, analysis.key):
         return path
-    return path.with_name(f"{analysis.name}-{analysis.key[:8]}.html")
+    return path.with_name(f"{name}-{file_name(analysis.key[:8])}.html")
 
 
 def write_report(analysis: Analysis, settings: Settings) -> Path:

@@ -182,7 +182,10 @@ def log(
 
         table = training_log(curves, steps)
         if csv:
-            typer.echo(table.to_csv(index=False), nl=False)
+            from paribus.store.export import spreadsheet_safe
+            from paribus.untrusted import clean
+
+            typer.echo(clean(spreadsheet_safe(table).to_csv(index=False)), nl=False)
         else:
             screen.print_json(records(table))
     elif seed is not None:

@@ -9,6 +9,7 @@ import typer
 
 from paribus.cli.options import (
     DEFAULT_STORE,
+    AllowCode,
     DataName,
     DataRoot,
     Device,
@@ -32,6 +33,7 @@ from paribus.cli.options import (
     write_report,
 )
 from paribus.errors import InputError
+from paribus.untrusted import file_name
 
 
 @app.command()
@@ -65,6 +67,7 @@ def run(
         bool, typer.Option("--more", help="Add the seeds that undecided contrasts need.")
     ] = False,
     skip_unavailable: SkipUnavailable = False,
+    allow_code: AllowCode = False,
     limit: Annotated[
         float, typer.Option(min=0.1, help="Seconds for one run that is timed.")
     ] = 3600.0,
@@ -109,7 +112,7 @@ def run(
     overrides = read_overrides(data, target, seeds, margin, set_)
     if log_every is not None:
         overrides["train.log_every"] = log_every
-    design = lay_out_study(study, overrides, data_root, settings)
+    design = lay_out_study(study, overrides, data_root, settings, allow_code)
     plan = make_plan(design, settings)
     while more:
         added = extension(design, settings)
@@ -117,7 +120,7 @@ def run(
             screen.err.print("Every contrast is decided: no seeds are added.")
             break
         overrides |= added
-        design = lay_out_study(study, overrides, data_root, settings)
+        design = lay_out_study(study, overrides, data_root, settings, allow_code)
         plan = make_plan(design, settings)
         if any(part.stacks for part in plan.parts):  # else it was extended before: once more
             screen.err.print(f"What is open gets {added['seeds']} seeds in all.")
@@ -149,7 +152,7 @@ def run(
         if report:
             screen.out.print(f"Report: {write_report(analysis, settings)}", soft_wrap=True)
     if profile:
-        path = settings.store.parent / "profiles" / f"{design.spec.name}.json"
+        path = settings.store.parent / "profiles" / f"{file_name(design.spec.name)}.json"
         if spent.workers:  # else what an earlier run has written stays
             spent.write(path)
         screen.show_profile(spent, path)
@@ -175,6 +178,7 @@ def plan(
     ] = None,
     skip_unavailable: SkipUnavailable = False,
     on: On = None,
+    allow_code: AllowCode = False,
     machine: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Predict times on the machine of this profile instead."),
@@ -201,14 +205,14 @@ def plan(
 
     overrides = read_overrides(data, target, seeds, margin, set_)
     if machine is not None:
-        _predict(study, overrides, data_root, machine, device, json)
+        _predict(study, overrides, data_root, machine, device, allow_code, json)
         return
     from paribus.clock.machine_profile import of_this_machine
     from paribus.clock.predict import predict
     from paribus.run import foresee, make_plan
 
     settings = make_settings(store, workers, device, skip_unavailable=skip_unavailable, on=on)
-    design = lay_out_study(study, overrides, data_root, settings)
+    design = lay_out_study(study, overrides, data_root, settings, allow_code)
     made = make_plan(design, settings)
     expected = foresee(made.design, settings, sd)
     profile = of_this_machine() if made.design.timed and not made.site else None
@@ -225,6 +229,7 @@ def _predict(
     data_root: Path | None,
     machine: str,
     device: str,
+    allow_code: bool,
     json: bool,
 ) -> None:
     """Print what a study's arms would take on the machine of a profile, which may have others."""
@@ -239,7 +244,7 @@ def _predict(
     profile = named(machine)
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"device must be auto, cpu or cuda (got {device})")
-    spec = load(study, overrides)
+    spec = load(study, overrides, allow_code=allow_code)
     engine = EngineId("stacked", "", "cpu" if device == "auto" else device)
     laid_out = design(spec, load_dataset(spec, data_root), engine)
     found = predict(profile, laid_out)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from paribus.errors import DataError
 
 if TYPE_CHECKING:
+    from requests import Response
     from rich.progress import Progress
 
 _TIMEOUT = 20  # seconds without an answer or a byte
@@ -47,7 +49,10 @@ def _from_any(name: str, sha256: str, mirrors: Sequence[str], folder: Path) -> l
     for mirror in mirrors:
         with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
             downloader = pooch.HTTPDownloader(
-                progressbar=_Bar(progress, name), chunk_size=1 << 16, timeout=_TIMEOUT
+                progressbar=_Bar(progress, name),
+                chunk_size=1 << 16,
+                timeout=_TIMEOUT,
+                hooks={"response": _stay_secure},
             )
             try:
                 # pooch writes to a temporary file in the same folder, checks it, then renames it.
@@ -61,6 +66,13 @@ def _from_any(name: str, sha256: str, mirrors: Sequence[str], folder: Path) -> l
             else:
                 return []
     return reasons
+
+
+def _stay_secure(response: Response, **_: object) -> None:
+    """Refuse to be sent from HTTPS to where others could read and change what is fetched."""
+    there = urljoin(response.url, response.headers.get("location", ""))
+    if response.url.startswith("https:") and not there.startswith("https:"):
+        raise OSError(f"it sends on to {there}, which is not HTTPS")
 
 
 def _advice(name: str, reasons: list[str], files: Mapping[str, str], folder: Path) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -16,11 +16,13 @@ from torch import nn
 
 from paribus.engines.torch import build, state_dict
 from paribus.errors import DataError, StoreError
-from paribus.models import layers as described
 from paribus.models.build import AnyNetwork
 from paribus.models.layers import Layer, Network
 from paribus.models.own import OwnNetwork
 from paribus.models.weights import Weights
+
+_KINDS = {kind.__name__: kind for kind in get_args(Layer)}
+"""What a file may ask for by its name."""
 
 
 def save_model(path: Path, network: AnyNetwork, dropout: float, weights: Weights) -> None:
@@ -102,5 +104,5 @@ def _read(written: Mapping[str, Any]) -> Layer:
         for name, value in written.items()
         if name != "kind"
     }
-    made: Layer = getattr(described, written["kind"])(**values)
+    made: Layer = _KINDS[written["kind"]](**values)
     return made

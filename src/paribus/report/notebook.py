@@ -129,7 +129,10 @@ def _executed(notebook: NotebookNode, folder: Path) -> NotebookNode:
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # else it warns of its own port
+        extra_arguments=[
+            "--IPKernelApp.log_level=CRITICAL",  # else it warns of its own port
+            "--IPKernelApp.ignore_cwd=True",  # a file beside the notebook is no library
+        ],
     )
     try:
         with client.setup_kernel():  # which leaves Ctrl-C to us, as execute() does not

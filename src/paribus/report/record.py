@@ -14,6 +14,7 @@ import numpy as np
 
 from paribus.files import write_whole
 from paribus.findings import Analysis
+from paribus.untrusted import clean_json
 
 VERSION = 1
 """Of the form of a record: raised where a field is renamed, removed or given another meaning."""
@@ -24,7 +25,7 @@ _LEFT_OUT = ("curves", "steps", "confusions", "secondary")  # tables of their ow
 def write(analysis: Analysis, path: Path) -> Path:
     """Write the record as a JSON file, and return `path`; StoreError where it cannot be written."""
     text = json.dumps(to_record(analysis), indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole({path: f"{text}\n".encode(errors="replace")}, "the report")
+    write_whole({path: f"{clean_json(text)}\n".encode()}, "the report")
     return path
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-
-import yaml
 
 from paribus.findings import Analysis, ArmSummary, Contrast, Part, Proof, Tuning
 from paribus.models.given import HERE
@@ -16,25 +14,15 @@ from paribus.stats.unpaired import Unpaired
 from paribus.study.engine import GRADIENT_TOLERANCE, LOSS_TOLERANCE, UPDATE_TOLERANCE
 from paribus.study.factors import factor_label, level_label
 from paribus.study.outcomes import Outcome
+from paribus.untrusted import clean as clean
 
 NOTHING = "–"
 """Shown where there is no number."""
 
 _LARGEST_IN_FULL = 1e6
 
-# Unicode's categories Cc and Cs, less the tab and the end of a line.
-_UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
 MOST_NAMED = 12
 """Things that a text names one by one at most."""
-
-
-def clean(text: str) -> str:
-    """Return `text` without control characters and lone surrogates, each shown as �.
-
-    Names come from files: an escape sequence must not reach a terminal, nor a NUL a page.
-    """
-    return _UNSHOWN.sub("�", text)
 
 
 def minus(text: str) -> str:
@@ -250,9 +238,8 @@ def parameter(path: str) -> str:
 
 def by_hand(analysis: Analysis) -> str:
     """Return how to repeat a study that has no command, because it was asked in Python."""
-    written = yaml.safe_load(analysis.spec)
     given = ["table"] * (analysis.data.get("data set") == "DataFrame")
-    given += ["network"] * any(text.startswith(HERE) for text in _texts(written))
+    given += ["network"] * (HERE in analysis.spec)
     if not given:
         return (
             "The study was asked in Python: save the specification below as study.yaml, and "
@@ -263,15 +250,6 @@ def by_hand(analysis: Analysis) -> str:
         f"command alone repeats the study: give paribus.Study the same {listed(given)} with the "
         f"specification below."
     )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text of nested plain values that is not a key."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping | list):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(inner)
 
 
 def setting(value: Any) -> str:

@@ -14,6 +14,7 @@ _OWN = (
     "SELECT run FROM design WHERE study = :study AND run NOT IN "
     "(SELECT run FROM design WHERE study != :study)"
 )
+from paribus.untrusted import file_name
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def delete(path: Path, planned: Deletion, checkpoints: Path) -> int:
     removed = 0
     for key in planned.runs:
         with suppress(FileNotFoundError):
-            (checkpoints / f"{key}.safetensors").unlink()
+            (checkpoints / f"{file_name(key)}.safetensors").unlink()
             removed += 1
     return removed
 

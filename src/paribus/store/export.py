@@ -11,7 +11,7 @@ import pandas as pd
 from paribus.files import whole
 from paribus.store.store import StoredStudy
 
-_FORMULA = re.compile(r"[=+\-@\t\r\n]")
+_FORMULA = re.compile("[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
@@ -55,8 +55,8 @@ def write_frame(frame: pd.DataFrame, format: str, path: Path) -> None:
 def spreadsheet_safe(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table of which a spreadsheet takes no text for a formula.
 
-    Text that begins with = + - @, a tab or a line break gets an apostrophe in front, column names
-    included; numbers, and text that is one, stay as they are.
+    Text that begins with = + - @, also in full width, a tab or a line break gets an apostrophe in
+    front, column names included; numbers, and text that is one, stay as they are.
     """
 
     def safe(cell: Any) -> Any:

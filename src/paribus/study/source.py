@@ -40,11 +40,16 @@ class Source:
                 return f" in {self.origin}, line {self.lines[path[:end]]}"
         return f" in {self.origin}"
 
+    def is_overridden(self, path: KeyPath) -> bool:
+        """Return whether all that stands at a path was given in an override."""
+        return any(path[:end] in self.overrides for end in range(1, len(path) + 1))
+
     def set(self, dotted: str, value: Any) -> None:
         """Replace the value at a dotted path, making the sections on the way."""
         put(self.values, dotted, value)
         head, _, rest = dotted.partition(".")
-        self.overrides.add((head, rest) if head == "factors" else tuple(dotted.split(".")))
+        named = head == "factors" and rest  # whose names are dotted paths themselves
+        self.overrides.add((head, rest) if named else tuple(dotted.split(".")))
 
 
 def put(values: dict[str, Any], dotted: str, value: Any) -> None:

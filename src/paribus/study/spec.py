@@ -19,13 +19,13 @@ import yaml
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from paribus.errors import SpecError, nearest
-from paribus.models.given import Given
+from paribus.models.given import HERE, Given
 from paribus.stats.sequential import looks
 from paribus.study.candidates import Range, Tune
 from paribus.study.config import Config, Number, Text, Whole
 from paribus.study.factors import Factor, level_label, read_factor
 from paribus.study.outcomes import OUTCOMES
-from paribus.study.problems import known_paths, sentence, show
+from paribus.study.problems import dotted, known_paths, sentence, show
 from paribus.study.source import KeyPath, Source, parse, plain, put, read
 
 _OF_AN_ARM = (
@@ -36,6 +36,9 @@ _OF_AN_ARM = (
     "data.columns",
 )
 """Settings of the data that leave the split alone, and may differ between the arms of a block."""
+
+_FACTORY = "model.factory"
+"""The one setting that names code."""
 
 _OWN_SPLITS = ("resampled", "kfold", "cross-validation")
 """What `data.split` may be for seeds that do not share their split."""
@@ -200,11 +203,14 @@ def _names_in(folder: Traversable) -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name[-5:] == ".yaml")
 
 
-def load(study: str, overrides: Mapping[str, Any] | None = None) -> Spec:
+def load(
+    study: str, overrides: Mapping[str, Any] | None = None, *, allow_code: bool = False
+) -> Spec:
     """Return the specification of a built-in study by its name, or of a YAML file by its path.
 
-    `overrides` maps dotted paths to values that replace what is written. Raises SpecError with
-    every problem found.
+    `overrides` maps dotted paths to values that replace what is written. A network of the user's
+    own that the file names, and no override, takes `allow_code`: to lay it out runs its code.
+    Raises SpecError with every problem found.
     """
     builtin, as_written = builtin_names(), as_written_names()
     if study in (*builtin, *as_written):
@@ -222,7 +228,7 @@ def load(study: str, overrides: Mapping[str, Any] | None = None) -> Spec:
             f"{nearest(study, [*builtin, *as_written])}; "
             f"built-in are {', '.join(builtin)}"
         )
-    return validate(source, overrides)
+    return validate(source, overrides, allow_code)
 
 
 def from_values(
@@ -240,13 +246,18 @@ def from_values(
         raise SpecError(f"{origin} is nested too deeply, or holds itself") from None
     if not isinstance(made_plain, dict):
         raise SpecError(f"{origin} must hold settings by name (got {type(values).__name__})")
-    spec = validate(Source(made_plain, origin))
+    spec = validate(Source(made_plain, origin), allow_code=True)  # their caller is a program
     spec._given = dict(given)
     return spec
 
 
-def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec:
-    """Check a specification whole and return it; SpecError holds every problem, in their order."""
+def validate(
+    source: Source, overrides: Mapping[str, Any] | None = None, allow_code: bool = False
+) -> Spec:
+    """Check a specification whole and return it; SpecError holds every problem, in their order.
+
+    See `load` on `allow_code`.
+    """
     source.values = copy.deepcopy(source.values)
     overrides = dict(overrides or {})
     _write_out(source.values)
@@ -277,6 +288,8 @@ def validate(source: Source, overrides: Mapping[str, Any] | None = None) -> Spec
     _check_judgement(source, factors, report)
     _check_split(source, report)
     _check_tuning(source, factors, report)
+    if not allow_code:
+        _check_code(source, factors, report)
     if problems or spec is None:
         in_order = sorted(problems, key=lambda problem: problem[0])
         raise SpecError(list(dict.fromkeys(text for _, text in in_order)))
@@ -546,6 +559,34 @@ def _check_tuning(source: Source, factors: Sequence[Factor], report: Callable[[s
                         report(f"{name} takes whole numbers: add whole: true{place}")
                     else:
                         report(f"tune: {sentence(one, settings, source, at)}")
+
+
+def _check_code(source: Source, factors: Sequence[Factor], report: Callable[[str], None]) -> None:
+    """Refuse code that the file names, and that no override does."""
+    values = source.values
+    named: list[tuple[KeyPath, Any]] = []
+    if isinstance(model := values.get("model"), dict):
+        named.append((("model", "factory"), model.get("factory")))
+    for factor in factors:
+        in_list = isinstance(values["factors"][factor.key], list)
+        for index, level in enumerate(factor.levels):
+            place: KeyPath = ("factors", factor.key, index if in_list else level.label)
+            deeper = (_FACTORY,) if factor.key != _FACTORY else ()
+            named.append(((*place, *deeper), level.settings.get(_FACTORY)))
+    tune = values.get("tune")
+    parameters = tune.get("parameters") if isinstance(tune, dict) else None
+    tuned = parameters.get(_FACTORY) if isinstance(parameters, dict) else None
+    for index, value in enumerate(tuned if isinstance(tuned, list) else ()):
+        named.append((("tune", "parameters", _FACTORY, index), value))
+    for path, value in named:
+        if not isinstance(value, str) or value.startswith(HERE):  # which nothing imports
+            continue
+        if not source.is_overridden(path):
+            report(
+                f"{dotted(path)}: {show(value)} would be imported, and its code runs with all your "
+                f"rights: read it, then give --allow-code (in Python allow_code=True), or name it "
+                f"yourself with --set{source.where(path)}"
+            )
 
 
 def _tried(values: Any) -> Sequence[Any]:

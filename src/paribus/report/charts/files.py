@@ -23,6 +23,7 @@ _PAGE = """\
 <html lang="en">
 <head>
 <meta charset="utf-8"/>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
 <title>{title}</title>
 </head>
 <body style="font-family: sans-serif">
