@@ -483,7 +483,8 @@ def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> 
     """
     arms = [about["name"] for about in study.content["arms"]]
     every = [about["settings"]["train.log_every"] for about in study.content["arms"]]
-    stored = list(store.curves(study.row.key))
+    wanted = any(every) or not per_step
+    stored = list(store.curves(study.row.key)) if wanted else []
     epochs = {(arm, block): len(points) for arm, block, m, points in stored if m == "train_loss"}
     found = [one for one in stored if one[2].startswith("step_") == per_step]
     lengths = [len(points) for *_, points in found]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -66,12 +67,17 @@ def turning_point(curves: np.ndarray) -> TurningPoint:
     turn = int(np.argmin(values.mean(0)))
     if n == 1:
         return TurningPoint(turn + 1, None, None, math.nan, math.nan)
-    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=_DRAWS)
-    turns = np.sort(np.argmin(counts @ values, axis=1))
+    turns = np.sort(np.argmin(_resamples(n) @ values, axis=1))
     low, high = (int(turns[math.ceil(share * _DRAWS) - 1]) for share in (0.025, 0.975))
     elsewhere = np.argmin(values.sum(0) - values, axis=1)  # the others' lowest epoch, per seed
     rises = values[:, -1] - values[np.arange(n), elsewhere]
     return TurningPoint(turn + 1, low + 1, high + 1, float(rises.mean()), _p_rise(values))
+
+
+@lru_cache(maxsize=4)
+def _resamples(n: int) -> np.ndarray:
+    """Return how often each of n seeds is drawn, in every bootstrap sample; the same each time."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=_DRAWS).astype(float)
 
 
 def _p_rise(values: np.ndarray) -> float:

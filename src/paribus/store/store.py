@@ -22,7 +22,7 @@ import numpy as np
 
 from paribus.errors import StoreError, nearest
 from paribus.store.connection import Connection
-from paribus.store.rows import insert, is_sound, sealed, select
+from paribus.store.rows import COLUMNS, insert, is_sound, sealed, select
 
 if TYPE_CHECKING:
     from paribus.engines.base import Record
@@ -238,13 +238,7 @@ class Store:
             ).fetchone()
             counts = self._db.execute(f"{_COUNTS} WHERE d.study = ?", (number,)).fetchone()
             row = self._study_row(study, counts[1:])
-            found = self._db.execute(
-                f"SELECT {select('design', 'd')}, {select('runs', 'r')} "
-                "FROM design d LEFT JOIN runs r ON r.key = d.run WHERE d.study = ? "
-                "ORDER BY d.arm, d.block",
-                (number,),
-            ).fetchall()
-            runs = [self._planned(cells) for cells in found]
+            runs = [_stored(*planned) for planned in self._design(number)]
             environments = self._db.execute(
                 f"SELECT {select('environments')} FROM environments WHERE key IN "
                 "(SELECT r.environment FROM design d JOIN runs r ON r.key = d.run "
@@ -262,53 +256,58 @@ class Store:
         )
 
     def curves(self, study_key: str) -> Iterator[tuple[int, int, str, np.ndarray]]:
-        """Yield (arm, block, metric, points) for every curve of a study.
-
-        Raises StoreError at the end where one is missing.
-        """
-        with self._explained():
-            (left,) = self._db.execute(
-                "SELECT total(r.curves) FROM studies s JOIN design d ON d.study = s.id "
-                "JOIN runs r ON r.key = d.run WHERE s.key = ?",
-                (study_key,),
-            ).fetchone()
-        for arm, block, row in self._parts("curves", study_key, "ORDER BY d.arm, d.block, metric"):
-            left -= 1
-            yield arm, block, row[1], np.frombuffer(row[2], "<f8")
-        if left > 0:
-            raise self.connection.damaged(f"a curve of study {study_key[:8]}")
+        """Yield (arm, block, metric, points) for every curve of a study."""
+        for arm, block, (_, metric, points, _) in self._parts("curves", study_key):
+            yield arm, block, metric, np.frombuffer(points, "<f8")
 
     def class_tables(
         self, study_key: str, name: str, arm: int | None = None
     ) -> Iterator[tuple[int, int, np.ndarray]]:
         """Yield (arm, block, cells) for every run of a study, or of one arm, with such a table."""
-        rows = self._parts(
-            "class_tables",
-            study_key,
-            "AND name = ? AND d.arm = COALESCE(?, d.arm) ORDER BY d.arm, d.block",
-            (name, arm),
-        )
-        for its_arm, block, (_, _, shape, cells, _) in rows:
-            yield its_arm, block, np.frombuffer(cells, "<f8").reshape(json.loads(shape))
+        for its_arm, block, row in self._parts("class_tables", study_key, arm):
+            _, its_name, shape, cells, _ = row
+            if its_name == name:
+                yield its_arm, block, np.frombuffer(cells, "<f8").reshape(json.loads(shape))
 
     def _parts(
-        self, table: str, study_key: str, which: str, values: tuple[object, ...] = ()
+        self, table: str, study_key: str, only: int | None = None
     ) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
-        """Yield (arm, block, row) for curves or class tables of the runs of a study."""
+        """Yield (arm, block, row) for the curves or class tables of a study's runs, or an arm's.
+
+        Raises StoreError where a run has not as many as its row says.
+        """
+        query = f"SELECT {select(table)} FROM {table} WHERE run = ? ORDER BY {COLUMNS[table][1]}"
+        place = COLUMNS["runs"].index(_COUNTED[table])
         with self._explained():
-            rows = self._db.execute(
-                f"SELECT d.arm, d.block, d.run, {select(table, 'p')} FROM design d "
-                f"JOIN runs r ON r.key = d.run JOIN {table} p ON p.run = r.id "
-                f"WHERE d.study = (SELECT id FROM studies WHERE key = ?) {which}",
-                (study_key, *values),
-            )
-            for arm, block, run, *row in rows:
-                what = partial(self._part, run, row)
-                yield arm, block, self._sound(table, tuple(row), what)
+            found = self._db.execute("SELECT id FROM studies WHERE key = ?", (study_key,))
+            for arm, block, key, run in self._design((found.fetchone() or (None,))[0]):
+                if run is None or only not in (None, arm):
+                    continue
+                rows = self._db.execute(query, run[:1]).fetchall()
+                if len(rows) != run[place] and self._rows_of([key]).get(key) == run:
+                    # Else another process has tried a failed run again in this moment.
+                    raise self.connection.damaged(f"a row of {table} of {self.whose(key)}")
+                for row in rows:
+                    yield arm, block, self._sound(table, row, partial(self._part, key, row))
 
     def _part(self, run: str, row: Sequence[Any]) -> str:
         """Return which curve or class table it is."""
         return f"{row[1]} of {self.whose(run)}"
+
+    def _design(self, study: int | None) -> list[tuple[int, int, str, tuple[Any, ...] | None]]:
+        """Return arm, block, key and row of a study's planned runs; None where it has no row."""
+        rows = self._db.execute(
+            f"SELECT {select('design', 'd')}, {select('runs', 'r')} "
+            "FROM design d LEFT JOIN runs r ON r.key = d.run WHERE d.study = ? "
+            "ORDER BY d.arm, d.block",
+            (study,),
+        ).fetchall()
+        found = []
+        for cells in rows:
+            own, run = cells[:5], cells[5:]
+            _, block, arm, key, _ = self._sound("design", own, lambda: "the design of a study")
+            found.append((arm, block, key, None if run[0] is None else self._run(key, run)))
+        return found
 
     def add_proofs(self, study_key: str, proofs: Sequence[Mapping[str, Any]]) -> None:
         """Keep the proof that the engines of a study do the same maths."""
@@ -341,12 +340,6 @@ class Store:
         planned, done, diverged, failed = map(int, counts)
         return StudyRow(key, name, question, data, asked, planned, done, diverged, failed, asks)
 
-    def _planned(self, cells: Sequence[Any]) -> StoredRun:
-        """Return a run of a study from its row in the design, and beside it that of the run."""
-        own, run = tuple(cells[:5]), tuple(cells[5:])
-        _, block, arm, key, _ = self._sound("design", own, lambda: "the design of a study")
-        return _stored(arm, block, key, None if run[0] is None else self._run(key, run))
-
     def _run(self, key: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
         return self._sound("runs", row, lambda: self.whose(key))
 
@@ -367,6 +360,9 @@ class Store:
             return f"arm {json.loads(content)['arms'][arm]['name']}, seed {block} of study {name}"
         return f"the run {run}"
 
+
+_COUNTED = {"curves": "curves", "class_tables": "tables"}
+"""The column of runs that counts the rows of a table."""
 
 _COUNTS = (
     "SELECT d.study, count(*), total(r.status = 'done'), total(r.status = 'diverged'), "
