@@ -26,12 +26,12 @@ COLUMNS = {
 
 def checksum(table: str, cells: Iterable[object]) -> int:
     """Return the CRC-32 of a row's cells, their types and the name of its table."""
-    crc = zlib.crc32(table.encode())
+    head, data = [table], [b""]
     for cell in cells:
-        data = cell if isinstance(cell, bytes) else str(cell).encode("utf-8", "surrogatepass")
-        crc = zlib.crc32(f"|{type(cell).__name__}{len(data)}|".encode(), crc)
-        crc = zlib.crc32(data, crc)
-    return crc
+        head.append(type(cell).__name__)
+        data.append(cell if isinstance(cell, bytes) else str(cell).encode(errors="surrogatepass"))
+    data[0] = " ".join(head).encode()
+    return zlib.crc32(b"\0".join(data))
 
 
 def sealed(table: str, *cells: object) -> tuple[object, ...]:

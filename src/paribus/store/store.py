@@ -280,8 +280,8 @@ class Store:
         place = COLUMNS["runs"].index(_COUNTED[table])
         with self._explained():
             found = self._db.execute("SELECT id FROM studies WHERE key = ?", (study_key,))
-            for arm, block, key, run in self._design((found.fetchone() or (None,))[0]):
-                if run is None or only not in (None, arm):
+            for arm, block, key, run in self._design((found.fetchone() or (None,))[0], only):
+                if run is None:
                     continue
                 rows = self._db.execute(query, run[:1]).fetchall()
                 if len(rows) != run[place] and self._rows_of([key]).get(key) == run:
@@ -294,13 +294,15 @@ class Store:
         """Return which curve or class table it is."""
         return f"{row[1]} of {self.whose(run)}"
 
-    def _design(self, study: int | None) -> list[tuple[int, int, str, tuple[Any, ...] | None]]:
-        """Return arm, block, key and row of a study's planned runs; None where it has no row."""
+    def _design(
+        self, study: int | None, only: int | None = None
+    ) -> list[tuple[int, int, str, tuple[Any, ...] | None]]:
+        """Return arm, block, key and row of a study's planned runs, or an arm's; None for no row."""
         rows = self._db.execute(
             f"SELECT {select('design', 'd')}, {select('runs', 'r')} "
             "FROM design d LEFT JOIN runs r ON r.key = d.run WHERE d.study = ? "
-            "ORDER BY d.arm, d.block",
-            (study,),
+            "AND d.arm = coalesce(?, d.arm) ORDER BY d.arm, d.block",
+            (study, only),
         ).fetchall()
         found = []
         for cells in rows:
