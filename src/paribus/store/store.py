@@ -297,7 +297,7 @@ class Store:
     def _design(
         self, study: int | None, only: int | None = None
     ) -> list[tuple[int, int, str, tuple[Any, ...] | None]]:
-        """Return arm, block, key and row of a study's planned runs, or an arm's; None for no row."""
+        """Return arm, block, key and row (or None) of the planned runs of a study, or of an arm."""
         rows = self._db.execute(
             f"SELECT {select('design', 'd')}, {select('runs', 'r')} "
             "FROM design d LEFT JOIN runs r ON r.key = d.run WHERE d.study = ? "
