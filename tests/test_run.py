@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from paribus.data import load
 from paribus.engines.base import Record
 from paribus.errors import StoreError
 from paribus.findings import Analysis
-from paribus.run import Settings, lay_out, make_plan, run_study
+from paribus.run import Notice, Settings, lay_out, make_plan, run_study
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
 from paribus.study.spec import from_values
@@ -75,6 +76,23 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     more: list = []
     run(tmp_path, {**SMALL, "seeds": 7}, more)
     assert sum(isinstance(event, Record) for event in more) == 2
+
+
+def test_a_study_leaves_a_backup_of_the_store(tmp_path: Path) -> None:
+    first = run(tmp_path, SMALL)
+    (tmp_path / "store.sqlite").unlink()
+    shutil.move(tmp_path / "store.sqlite.backup", tmp_path / "store.sqlite")
+    events: list = []
+    assert run(tmp_path, SMALL, events).arms == first.arms
+    assert not events
+
+
+def test_a_backup_that_cannot_be_made_is_said_and_the_study_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite.backup").mkdir()
+    events: list = []
+    assert run(tmp_path, SMALL, events).contrasts[0].verdict == "better"
+    (notice,) = [event for event in events if isinstance(event, Notice)]
+    assert notice.text.startswith("No backup of ")
 
 
 def test_workers_and_their_number_change_no_result(tmp_path: Path) -> None:

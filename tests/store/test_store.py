@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -217,3 +218,51 @@ def test_a_copy_taken_while_it_is_open_is_a_sound_store(tmp_path: Path) -> None:
             shutil.copy(file, tmp_path / file.name.replace("s.sqlite", "copy.sqlite"))
     with Store(tmp_path / "copy.sqlite") as copy:
         assert copy.statuses(["run0"]) == {"run0": "done"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("UPDATE runs SET metrics = '{\"x\": 2}' WHERE key = 'run1'", "arm b, seed 0 of study two"),
+        ("UPDATE curves SET points = x'00' WHERE run = 2", "test_accuracy of arm b, seed 0 of st"),
+        ("DELETE FROM curves WHERE run = 2 AND metric = 'train_loss'", "curves of arm b, seed 0 "),
+        ("UPDATE studies SET content = '{}' WHERE name = 'two'", "the study two"),
+        ("UPDATE design SET arm = 7 WHERE run = 'run1'", "the design of a study"),
+        ("DELETE FROM design WHERE run = 'run1'", "the design of the study two"),
+        ("UPDATE environments SET content = '{}' WHERE rowid = 1", "an environment of two"),
+    ],
+)
+def test_what_is_damaged_is_named_and_a_study_whose_rows_are_sound_is_read(
+    tmp_path: Path, change: str, expected: str
+) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path, create=True) as store:
+        about = {"arms": [{"name": "a"}, {"name": "b"}]}
+        store.add_study("s" * 32, "sound", "?", about, [(0, 0, "run9")])
+        store.add_study("k" * 32, "two", "?", about, [(0, 0, "run0"), (0, 1, "run1")])
+        for key in ("run0", "run1"):
+            store.add_record(record(key), WHERE)
+        store.add_record(record("run9"), {"Python": "3.12"})
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(change)
+
+    def read(name: str) -> None:
+        with Store(path) as store:
+            study = store.study(name)
+            list(store.curves(study.row.key))
+
+    with pytest.raises(StoreError, match=r"`paribus doctor --store .*s\.sqlite`") as error:
+        read("two")
+    assert expected in str(error.value)
+    read("sound")
+
+
+def test_records_that_are_kept_together_are_all_kept_or_none(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        add_study(store)
+        bad = Record("run1", "wrong")  # type: ignore[arg-type]
+        with pytest.raises(StoreError):
+            store.add_records([(record("run0"), WHERE), (bad, WHERE)])
+        assert store.statuses(["run0", "run1"]) == {}
+        store.add_records([(record("run0"), WHERE), (record("run1"), WHERE)])
+        assert store.statuses(["run0", "run1"]) == {"run0": "done", "run1": "done"}
