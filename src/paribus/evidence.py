@@ -187,19 +187,19 @@ def _learning(
     tested = next((m for m in ("validation_loss", "test_loss") if m in recorded), None)
     if tested is None:
         return ()
+    metrics = {"train_loss", tested, outcome.name}
+    parts = dict(tuple(curves[curves["metric"].isin(metrics)].groupby(["arm", "metric"])))
     found = []
     for arm in arms:
-        own = curves[curves["arm"] == arm.name]
+        if any((arm.name, metric) not in parts for metric in metrics):
+            continue
         by_metric = {
-            metric: own[own["metric"] == metric].pivot(
-                index="block", columns="epoch", values="value"
-            )
-            for metric in ("train_loss", tested, outcome.name)
-            if metric is not None
+            metric: parts[arm.name, metric].pivot(index="block", columns="epoch", values="value")
+            for metric in metrics
         }
         # Whole curves of finished runs alone: a run that diverged has no last epoch.
         tables = {m: t.loc[t.index.isin(list(arm.values))].to_numpy() for m, t in by_metric.items()}
-        if tested is None or min(t.shape[0] for t in tables.values()) < FEWEST_SEEDS:
+        if min(t.shape[0] for t in tables.values()) < FEWEST_SEEDS:
             continue
         if tables[tested].shape[1] < _FEWEST_EPOCHS or not all(
             np.isfinite(t).all() for t in tables.values()
