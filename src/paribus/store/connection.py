@@ -135,6 +135,7 @@ class Connection:
         return db
 
     def _prepare(self, create: bool) -> None:
+        _guard(self.db)
         if not create and not self._is_ours():
             if not self._application_id() and self._is_empty():  # or it is being made just now
                 raise StoreError(
@@ -192,6 +193,7 @@ class Connection:
         """
         copy = sqlite3.connect("", isolation_level=None)
         try:
+            _guard(copy)
             self.db.backup(copy)
             copy.execute("BEGIN")
             migrate(copy)
@@ -242,3 +244,9 @@ _DAMAGE = (
     "unsupported",
 )
 """What SQLite's messages of a damaged file have in common: tables of ours are always there."""
+
+
+def _guard(db: sqlite3.Connection) -> None:
+    """Trust a file no further than its numbers: it may be anybody's, or damaged."""
+    db.execute("PRAGMA trusted_schema = OFF")  # no trigger or view of it calls what acts
+    db.execute("PRAGMA cell_size_check = ON")  # a damaged page is told before it is used

@@ -9,12 +9,12 @@ from pathlib import Path
 from paribus.errors import StoreError
 from paribus.store.backup import backup_of
 from paribus.store.store import Store
+from paribus.untrusted import file_name
 
 _OWN = (
     "SELECT run FROM design WHERE study = :study AND run NOT IN "
     "(SELECT run FROM design WHERE study != :study)"
 )
-from paribus.untrusted import file_name
 
 
 @dataclass(frozen=True)
