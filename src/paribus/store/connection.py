@@ -72,7 +72,7 @@ class Connection:
         """Turn SQLite's errors into ours, which say what to do."""
         try:
             yield
-        except (sqlite3.Error, UnicodeDecodeError) as error:  # of a message with damaged text
+        except (sqlite3.Error, ValueError) as error:  # of JSON, arrays, text that is no UTF-8
             reason = str(error)
             if "not a database" in reason:
                 text = f"{self.path} is not a store, or it is damaged ({reason}): {self._doctor()}"

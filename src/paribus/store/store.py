@@ -257,17 +257,19 @@ class Store:
 
     def curves(self, study_key: str) -> Iterator[tuple[int, int, str, np.ndarray]]:
         """Yield (arm, block, metric, points) for every curve of a study."""
-        for arm, block, (_, metric, points, _) in self._parts("curves", study_key):
-            yield arm, block, metric, np.frombuffer(points, "<f8")
+        with self._explained():
+            for arm, block, (_, metric, points, _) in self._parts("curves", study_key):
+                yield arm, block, metric, np.frombuffer(points, "<f8")
 
     def class_tables(
         self, study_key: str, name: str, arm: int | None = None
     ) -> Iterator[tuple[int, int, np.ndarray]]:
         """Yield (arm, block, cells) for every run of a study, or of one arm, with such a table."""
-        for its_arm, block, row in self._parts("class_tables", study_key, arm):
-            _, its_name, shape, cells, _ = row
-            if its_name == name:
-                yield its_arm, block, np.frombuffer(cells, "<f8").reshape(json.loads(shape))
+        with self._explained():
+            for its_arm, block, row in self._parts("class_tables", study_key, arm):
+                _, its_name, shape, cells, _ = row
+                if its_name == name:
+                    yield its_arm, block, np.frombuffer(cells, "<f8").reshape(json.loads(shape))
 
     def _parts(
         self, table: str, study_key: str, only: int | None = None
