@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -21,6 +24,8 @@ from paribus.run import Settings, lay_out, make_plan, run_study
 from paribus.store.store import Store
 from paribus.study.spec import from_values
 from paribus.workers.messages import Notice
+from paribus.workers.node import Charge
+from paribus.workers.sources import of_networks
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'paribus[ray]'")
 
@@ -150,3 +155,48 @@ def named(process: psutil.Process, start: str) -> bool:
 
 def children(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
+
+
+def test_a_network_of_the_users_is_taken_along_to_where_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "here" / "travelled"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "parts.py").write_text("WIDTH = 5\n\n\ndef width():\n    return WIDTH\n")
+    (package / "nets.py").write_text(
+        "from torch import nn\n\nfrom travelled.parts import width\n\n\n"
+        "def make():\n    return nn.Sequential(nn.Linear(30, width()), nn.Linear(width(), 2))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "here"))
+    values = {**SMALL, "model": "travelled.nets:make", "factors": {}, "seeds": 1}
+    spec, dataset = from_values(values), load("breast-cancer")
+    made = make_plan(lay_out(spec, dataset, Settings(tmp_path / "x")), Settings(tmp_path / "x"))
+    (stack,) = made.stacks
+    sources = of_networks(stack)
+    assert sorted(sources) == [f"travelled/{n}.py" for n in ("__init__", "nets", "parts")]
+    order = [stack, Charge(dataset.checksum, partial(load, "breast-cancer"), False, False, ())]
+    for taken, what in (({}, "no module travelled"), (sources, "")):
+        order[1] = replace(order[1], sources=taken)
+        (tmp_path / "order").write_bytes(pickle.dumps(order))
+        told = subprocess.run(
+            [sys.executable, "-c", ELSEWHERE, str(tmp_path / "order")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert what in told.stdout
+    assert told.stdout == "done\n"
+
+
+ELSEWHERE = """
+import pickle
+import sys
+from pathlib import Path
+from paribus.workers import node
+from paribus.workers.messages import StackDone
+
+events = []
+node.train(*pickle.loads(Path(sys.argv[1]).read_bytes()), events.extend)
+print(*[one.error or "done" for one in events if isinstance(one, StackDone)])
+"""

@@ -63,6 +63,15 @@ def of_code(made: type | FunctionType) -> str:
     return digest.hexdigest()
 
 
+def own_files(modules: set[str]) -> list[tuple[str, Path]]:
+    """Return the user's own source files, by the names of their modules, that modules draw on.
+
+    Packages that they stand in are among them, and installed ones are not.
+    """
+    inner = {".".join(name.split(".")[:end]) for name in modules for end in range(1, 9)}
+    return _files(modules | inner, "")
+
+
 def importable(made: Any) -> bool:
     """Return whether another process gets a class or function by its module and its name."""
     place, name = getattr(made, "__module__", None), getattr(made, "__qualname__", None)

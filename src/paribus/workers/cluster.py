@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +29,7 @@ from paribus.workers.base import Clock, Event, Site, Wanted, Workers
 from paribus.workers.environment import stacked
 from paribus.workers.here import Here
 from paribus.workers.messages import Notice, StackDone
+from paribus.workers.sources import of_networks
 
 LOSSES = 3
 """How many workers a stack may lose before its runs count as failed."""
@@ -235,7 +236,7 @@ class RayWorkers:
         remote = ray.remote(node.train).options(
             num_cpus=1, num_gpus=int(on_gpu), max_retries=0, name=f"stack of {len(tasks)}"
         )
-        return remote.remote(tasks, self.charge, post)
+        return remote.remote(tasks, replace(self.charge, sources=of_networks(tasks)), post)
 
     def _launch(self, unfinished: dict[str, Task], losses: int = 0) -> None:
         self._numbers += 1

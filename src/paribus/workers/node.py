@@ -11,9 +11,11 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 
 import psutil
 
@@ -28,6 +30,7 @@ from paribus.workers.base import Event
 from paribus.workers.cores import cache_bytes
 from paribus.workers.environment import stacked
 from paribus.workers.messages import EpochDone, StackDone
+from paribus.workers.sources import Sources, put_down
 
 TOLD_EVERY = 0.2  # seconds between what a node tells of its progress
 
@@ -134,6 +137,7 @@ class Charge:
     keep_weights: bool
     settle: bool
     path: tuple[str, ...]
+    sources: Sources = field(default_factory=dict)  # of networks that a node may not have
 
 
 _datasets: dict[str, Dataset] = {}  # by checksum: a process trains many stacks on the same
@@ -201,9 +205,21 @@ class Timer:
         return self.workers.trace(task)
 
 
+@cache
+def _put_down(sources: tuple[tuple[str, bytes], ...]) -> Path:
+    return put_down(dict(sources))
+
+
+def _found_last(places: Iterable[str]) -> None:
+    """Have Python look for modules there too, last, so that they hide nothing."""
+    sys.path += [place for place in places if place not in sys.path]
+
+
 def _prepared(charge: Charge) -> Dataset:
     """Return the data, whole; the driver's modules are found from now on."""
-    sys.path += [place for place in charge.path if place not in sys.path]  # last: it hides nothing
+    if charge.sources:
+        _found_last([str(_put_down(tuple(sorted(charge.sources.items()))))])
+    _found_last(charge.path)
     if charge.checksum not in _datasets:
         dataset = charge.read()
         if dataset.checksum != charge.checksum:
