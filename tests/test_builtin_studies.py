@@ -157,10 +157,10 @@ def engines(spec: Spec) -> list[str]:
 
 def train_here(
     self: LocalWorkers, stacks: Sequence[list[Task]], wanted: Callable[[list[Task]], list[Task]]
-) -> Iterator[Record]:
+) -> Iterator[list[Record]]:
     """Train in this process: to start another takes longer than a tiny study."""
     for tasks in map(wanted, stacks):
         trained = engine(tasks[0].engine, Laps()).train(
             tasks, self.begin.dataset, keep_weights=False, epoch_done=lambda runs: None
         )
-        yield from trained
+        yield list(trained)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from itertools import chain
 
 from benchmarks.timing import Timing
 from benchmarks.workloads import Workload
@@ -64,7 +65,7 @@ def train(workload: Workload, data: Dataset, epochs: int, arms: int = 1) -> Timi
     through, losses = 0, []
     marks = [time.perf_counter()]
     with LocalWorkers(cores, data, "cpu", keep_weights=False) as workers:
-        for event in workers.run(stacks, wanted=lambda tasks: tasks):
+        for event in chain.from_iterable(workers.run(stacks, wanted=lambda tasks: tasks)):
             if isinstance(event, EpochDone):
                 through += event.runs
                 if through >= members * len(marks):

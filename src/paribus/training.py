@@ -90,18 +90,21 @@ def _drive(
             held.append(others)
         return [task for task in left if task.key in ours]
 
+    def keep(records: list[Record]) -> None:
+        _keep(records, store, todo.design, settings)
+
     stacks: Sequence[list[Task]] = todo.stacks
     told = False
     try:
         while stacks:
-            for event in workers.run(stacks, wanted):
-                if isinstance(event, StackDone):
-                    profile.add(event.seconds)
-                    continue
-                if isinstance(event, Record):
-                    with profile.storing():
-                        _keep(event, store, todo.design, settings)
-                watch(event)
+            for events in workers.run(stacks, wanted):
+                with profile.storing():
+                    keep([event for event in events if isinstance(event, Record)])
+                for event in events:
+                    if isinstance(event, StackDone):
+                        profile.add(event.seconds)
+                    else:
+                        watch(event)
             stacks, held = held, []
             if stacks and not told:
                 runs = sum(map(len, stacks))
@@ -110,17 +113,21 @@ def _drive(
             if stacks:
                 time.sleep(_LOOK_AGAIN)
     except KeyboardInterrupt:
-        for record in workers.arrived():
-            _keep(record, store, todo.design, settings)
+        keep(list(workers.arrived()))
         raise
 
 
-def _keep(record: Record, store: Store, design: Design, settings: Settings) -> None:
-    arm = design.arm_of(record.key)
-    where = record.environment or environment(arm.engine.name, arm.engine.device)
-    store.add_record(record, where)
-    if record.weights is not None:
-        from paribus.engines.checkpoints import save_model
+def _keep(records: list[Record], store: Store, design: Design, settings: Settings) -> None:
+    """Keep what came together in one transaction, then the weights."""
+    arms = [design.arm_of(record.key) for record in records]
+    if records:
+        store.add_records(
+            (record, record.environment or environment(arm.engine.name, arm.engine.device))
+            for record, arm in zip(records, arms, strict=True)
+        )
+    for record, arm in zip(records, arms, strict=True):
+        if record.weights is not None:
+            from paribus.engines.checkpoints import save_model
 
-        path = settings.checkpoint_folder / f"{file_name(record.key)}.safetensors"
-        save_model(path, arm.network, arm.config.model.dropout, record.weights)
+            path = settings.checkpoint_folder / f"{file_name(record.key)}.safetensors"
+            save_model(path, arm.network, arm.config.model.dropout, record.weights)

@@ -31,8 +31,8 @@ class Workers(Protocol):
         """End what still trains."""
         ...
 
-    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[Event]:
-        """Train all stacks; yield records, finished epochs and stacks in the order they come in.
+    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[list[Event]]:
+        """Train all stacks; yield events as they come in, those that came together at once.
 
         Whatever happens to a stack, there is a record for each of its runs in the end. More may
         have been said than was asked for when this is left early: see `arrived`.

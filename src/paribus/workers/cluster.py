@@ -191,6 +191,7 @@ class RayWorkers:
         self.charge = charge
         self._flights: dict[int, _Flight] = {}
         self._numbers = 0
+        self._came: list[Event] = []  # and may not have been kept yet
 
     def __enter__(self) -> Self:
         import ray
@@ -206,7 +207,7 @@ class RayWorkers:
         self._end()
         self._leave.close()
 
-    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[Event]:
+    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[list[Event]]:
         """Train all stacks; yield events in the order they come in: see `base.Workers`."""
         waiting = deque(stacks)
         with _explained():
@@ -216,12 +217,15 @@ class RayWorkers:
                         self._launch({task.key: task for task in tasks})
                 if not self._flights:
                     return
-                yield from self._events()
+                self._came.extend(self._told())
+                yield self._came
+                self._came = []
 
     def arrived(self) -> Iterator[Record]:
         """End what trains, and yield the records that were sent: `run` was left by Ctrl-C, say."""
         import ray
 
+        yield from (event for event in self._came if isinstance(event, Record))
         self._end()
         with _left():
             for _, event in ray.get(self._mailbox.take.remote(_PATIENCE)):
@@ -244,8 +248,8 @@ class RayWorkers:
         ref = self._start(list(unfinished.values()), post)
         self._flights[self._numbers] = _Flight(ref, unfinished, losses)
 
-    def _events(self) -> Iterator[Event]:
-        """Yield what has come, after waiting a moment for it; see to what was lost."""
+    def _told(self) -> Iterator[Event]:
+        """Yield all that has come, after waiting a moment for it; see to what was lost."""
         import ray
 
         refs = {flight.ref: number for number, flight in self._flights.items()}

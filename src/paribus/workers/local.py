@@ -36,6 +36,7 @@ class LocalWorkers:
         )
         self.workers: list[Worker] = []
         self.events: SimpleQueue[tuple[Worker, Any]] = SimpleQueue()
+        self.came: list[Event] = []  # and may not have been kept yet
 
     def __enter__(self) -> LocalWorkers:
         return self
@@ -44,7 +45,7 @@ class LocalWorkers:
         for worker in self.workers:
             worker.end()
 
-    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[Event]:
+    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[list[Event]]:
         """Train all stacks; yield events in the order they come in: see `base.Workers`."""
         waiting = deque(stacks)
         while True:
@@ -53,21 +54,9 @@ class LocalWorkers:
                     self._one().train(tasks)
             if not any(worker.busy for worker in self.workers):
                 return
-            worker, event = self.events.get()
-            worker.heard(event)
-            if isinstance(event, Record):
-                worker.unfinished.pop(event.key, None)
-                yield event
-            elif isinstance(event, EpochDone):
-                yield event
-            else:  # a StackDone, or None when the process is gone
-                worker.busy = False
-                yield from failures(worker, event)
-                if event is not None:
-                    yield event
-                else:
-                    worker.end()
-                    self.workers.remove(worker)
+            self.came.extend(self._told())
+            yield self.came
+            self.came = []
 
     def arrived(self) -> Iterator[Record]:
         """End the workers, and yield the records that they sent: `run` was left by Ctrl-C, say.
@@ -75,6 +64,7 @@ class LocalWorkers:
         One whose stack has finished may say so to the end. The others are ended at once, for while
         they train they never fall silent.
         """
+        yield from (event for event in self.came if isinstance(event, Record))
         left = set(self.workers)
         while left:
             for worker in left:
@@ -89,6 +79,28 @@ class LocalWorkers:
                 left.discard(worker)
             elif isinstance(event, Record):
                 yield event
+
+    def _told(self) -> Iterator[Event]:
+        """Yield all that has come, after waiting for something to come."""
+        yield from self._heard(*self.events.get())
+        while not self.events.empty():
+            yield from self._heard(*self.events.get())
+
+    def _heard(self, worker: Worker, event: Any) -> Iterator[Event]:
+        worker.heard(event)
+        if isinstance(event, Record):
+            worker.unfinished.pop(event.key, None)
+            yield event
+        elif isinstance(event, EpochDone):
+            yield event
+        else:  # a StackDone, or None when the process is gone
+            worker.busy = False
+            yield from failures(worker, event)
+            if event is not None:
+                yield event
+            else:
+                worker.end()
+                self.workers.remove(worker)
 
     def _free(self) -> bool:
         """Return whether a worker is idle, or may be started."""

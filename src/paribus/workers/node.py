@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -189,7 +190,7 @@ class Timer:
         """Measure runs, and tell what comes."""
         outbox = Outbox(post)
         about = environment(tasks[0].engine.name, tasks[0].engine.device)
-        for event in self.workers.run([tasks], lambda tasks: tasks):
+        for event in chain.from_iterable(self.workers.run([tasks], lambda tasks: tasks)):
             match event:
                 case EpochDone():
                     outbox.epochs(event.runs)

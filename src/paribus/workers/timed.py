@@ -40,11 +40,12 @@ class TimedWorkers:
         if self.worker is not None:
             self.worker.end()
 
-    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[Event]:
+    def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[list[Event]]:
         """Measure all runs in their order; yield events as they come: see `base.Workers`."""
         for tasks in stacks:
             for task in wanted(tasks):
-                yield from self._measure(task)
+                for event in self._measure(task):
+                    yield [event]
 
     def arrived(self) -> Iterator[Record]:
         """Yield nothing: what is interrupted was not measured."""
