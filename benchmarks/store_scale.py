@@ -2,8 +2,8 @@
 
 Every study has 10 arms of 100 seeds, and every run 4 metrics over 100 epochs. The studies are
 declared as they always are; the runs are made up, so that filling the store takes minutes. The
-first and the last study are kept run by run, as training keeps them, the others in large
-transactions. Without FILE the store is gone afterwards.
+last study is kept run by run, as training keeps them, and for comparison in an empty store too; the
+others in large transactions. Without FILE the store is gone afterwards.
 """
 
 from __future__ import annotations
@@ -61,29 +61,42 @@ def records(design: Design) -> Iterator[Record]:
 
 
 def fill(path: Path, studies: int) -> dict[str, float]:
-    """Fill a store; return runs kept per second at the start and at the end, and other figures."""
-    settings, where, figures = Settings(path), environment("stacked", "cpu"), {}
+    """Fill a store; return its size, and how fast it and an empty one take runs and back up."""
+    where = environment("stacked", "cpu")
     with Store(path, create=True) as store:
-        for number in range(studies):
-            design = study(number, settings)
-            planned = ((run.block, run.arm, run.key) for run in design.runs)
-            content = declaration(design, "made up")
-            store.add_study(design.key, design.spec.name, design.spec.question, content, planned)
-            made = list(records(design))
-            if number == studies - 1:
-                figures["s to back up all but the last study"] = timed(lambda: update(store))
-            start = time.perf_counter()
-            if number in (0, studies - 1):
-                for record in made:
-                    store.add_record(record, where)
-                rate = len(made) / (time.perf_counter() - start)
-                figures[f"runs/s kept after {number * len(made):,}"] = rate
-            else:
-                store.add_records((record, where) for record in made)
+        for number in range(studies - 1):
+            store.add_records((record, where) for record in declared(store, number))
+        figures = {"s to back up all but the last study": timed(lambda: update(store))}
+        figures |= append_rates(store, studies - 1)
         figures["s to back up the last study"] = timed(lambda: update(store))
-        figures["s to back up what is not new"] = timed(lambda: update(store))
+        figures["s to back up where nothing is new"] = timed(lambda: update(store))
+        store.connection.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     figures["GB of the file"] = path.stat().st_size / 1e9
     return figures
+
+
+def declared(store: Store, number: int) -> list[Record]:
+    """Declare a study, and return the records of its runs."""
+    design = study(number, Settings(store.path))
+    planned = ((run.block, run.arm, run.key) for run in design.runs)
+    content = declaration(design, "made up")
+    store.add_study(design.key, design.spec.name, design.spec.question, content, planned)
+    return list(records(design))
+
+
+def append_rates(full: Store, number: int) -> dict[str, float]:
+    """Return the runs per second that a full and an empty store keep, each in its own transaction.
+
+    They take turns, so that what else the machine does slows both.
+    """
+    where, seconds = environment("stacked", "cpu"), {"full": 0.0, "empty": 0.0}
+    with Store(full.path.with_name("empty.sqlite"), create=True) as empty:
+        stores = {"full": full, "empty": empty}
+        made, _ = (declared(store, number) for store in stores.values())
+        for record in made:
+            for name, store in stores.items():
+                seconds[name] += timed(lambda store=store, r=record: store.add_record(r, where))
+    return {f"runs/s kept by the {name} store": len(made) / s for name, s in seconds.items()}
 
 
 def timed(job: Callable[[], object]) -> float:

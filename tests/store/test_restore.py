@@ -151,3 +151,46 @@ def test_whatever_is_damaged_no_number_is_wrong_and_all_that_is_sound_comes_back
     assert len(there) >= len(known) - len(before.partial)
     if before.problems and done.kept:
         assert done.kept.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("lost", ["journal", "end of the journal", "all but the journal"])
+def test_what_a_lost_journal_had_comes_back_from_the_backup(tmp_path: Path, lost: str) -> None:
+    path, copy = made(tmp_path / "s.sqlite", record("a"), planned=2), tmp_path / "copy.sqlite"
+    with Store(path, create=True) as store:
+        store.add_record(record("planned0"), WHERE)
+        update(store)
+        journal = path.with_name("s.sqlite-wal").read_bytes()
+        shutil.copy(path, copy)
+        shutil.copy(backup_of(path), backup_of(copy))
+    original = content(path)
+    if lost == "all but the journal":
+        copy.unlink()
+    if lost != "journal":
+        copy.with_name("copy.sqlite-wal").write_bytes(journal[: len(journal) * 2 // 3])
+    before = examine(copy)
+    assert not before.ok
+    assert restore(copy, before).after.ok
+    assert content(copy) == original
+
+
+def test_a_restored_store_is_backed_up_from_then_on(sound: Path, tmp_path: Path) -> None:
+    path = copied(sound, tmp_path, backup=True)
+    cut(0.5)(path)
+    restore(path, examine(path))
+    with Store(path, create=True) as store:
+        assert update(store).runs == []
+        store.add_record(record("planned1"), WHERE)
+        assert update(store).runs == ["planned1"]
+
+
+def test_runs_whose_environment_is_lost_are_kept(sound: Path, tmp_path: Path) -> None:
+    path = copied(sound, tmp_path, backup=False)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE environments SET content = 'x'")
+    assert restore(path, examine(path)).after.ok
+    assert {key: value for key, value in content(path).items() if key in RUNS} == {
+        key: value for key, value in content(sound).items() if key in RUNS
+    }
+    with Store(path) as store:
+        ((_, text),) = store.study("study").environments[0].items()
+    assert text == "lost when the store was damaged"

@@ -178,6 +178,8 @@ class Connection:
     def _keep_as_it_was(self, version: int) -> None:
         """Copy the store beside itself: it cannot change meanwhile, for the lock is ours."""
         kept = self.path.with_name(f"{self.path.name}.v{version}")
+        while kept.exists():
+            kept = kept.with_name(f"{kept.name}-again")
         with (
             whole(kept, "the store as it was") as unfinished,
             closing(self._open_to_read()) as old,
