@@ -107,7 +107,7 @@ _FLIPS = st.lists(st.tuples(_PLACES | _HEADER, st.integers(1, 255)), min_size=1,
 _DAMAGE = st.one_of(_FLIPS.map(flip), st.floats(0, 0.999).map(cut))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(_DAMAGE, st.booleans())
 def test_whatever_is_damaged_no_number_is_wrong_and_all_that_is_sound_comes_back(
     sound: Path,

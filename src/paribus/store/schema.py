@@ -32,7 +32,6 @@ CREATE TABLE runs (
     tables      INTEGER NOT NULL,       -- its rows in class_tables
     crc         INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX runs_status ON runs (key, status);
 CREATE TABLE curves (
     run         INTEGER NOT NULL REFERENCES runs (id),
     metric      TEXT NOT NULL,
