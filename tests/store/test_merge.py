@@ -135,9 +135,10 @@ def test_what_is_damaged_stays_out_and_all_else_comes(tmp_path: Path) -> None:
 
 
 def test_a_store_of_an_older_version_is_merged(tmp_path: Path) -> None:
-    target = tmp_path / "there.sqlite"
-    assert len(merged(STORES / "v1.sqlite", target).runs) == 4
-    with Store(STORES / "v1.sqlite") as old, Store(target) as new:
+    here, target = tmp_path / "here.sqlite", tmp_path / "there.sqlite"
+    shutil.copy(STORES / "v1.sqlite", here)
+    assert len(merged(here, target).runs) == 4
+    with Store(here) as old, Store(target) as new:
         mine, theirs = (store.study("first") for store in (old, new))
         assert mine.runs == theirs.runs
         assert mine.content == theirs.content
