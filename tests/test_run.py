@@ -20,10 +20,11 @@ from paribus.data import load
 from paribus.engines.base import Record
 from paribus.errors import StoreError
 from paribus.findings import Analysis
-from paribus.run import Notice, Settings, lay_out, make_plan, run_study
+from paribus.run import Settings, lay_out, make_plan, run_study
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
 from paribus.study.spec import from_values
+from paribus.workers.messages import Notice
 
 SMALL = {
     "question": "Which is better?",
