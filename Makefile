@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs results bench calibrate format clean
+.PHONY: demo test fuzz docs results bench calibrate format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make demo PYTHON=python3.11")'
@@ -24,6 +24,11 @@ test: $(VENV)/frameworks
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses auto
+
+# Some ten minutes on two cores; the inputs that broke a promise are kept in .fuzz.
+fuzz: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,fuzz]'
+	$(BIN)/python -m tests.fuzz
 
 $(VENV)/site: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
@@ -47,4 +52,4 @@ format: $(VENV)/installed
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) .paribus site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .paribus site .fuzz .pytest_cache .mypy_cache .ruff_cache

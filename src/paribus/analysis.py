@@ -14,7 +14,9 @@ import pandas as pd
 from paribus.answer import answer, choice, notes
 from paribus.class_tables import best_and_worst
 from paribus.clock.machine import DISTURBED, STEADY
+from paribus.declared import checked
 from paribus.ends import ends, never, where
+from paribus.errors import StoreError
 from paribus.evidence import evidence
 from paribus.findings import Analysis, ArmSummary, Contrast, Evidence, Floor, Proof, Tuning
 from paribus.models.outline import LayerSummary
@@ -32,8 +34,8 @@ from paribus.study.outcomes import OUTCOMES, Outcome
 
 
 def analyse(store: Store, name: str) -> Analysis:
-    """Analyse a study of a store; StoreError where there is none of that name."""
-    study = store.study(name)
+    """Analyse a study of a store; StoreError where there is none of that name, or no sound one."""
+    study = checked(store.study(name))
     found = _analysis(store, study)
     others = (
         replace(study, content={**study.content, "outcome": name, "margin": margin, "reach": None})
@@ -142,7 +144,7 @@ def _tuning(
     others: Sequence[Arms],
     theirs: Sequence[Contrasts],
 ) -> Tuning:
-    search = store.study(study.content["tuning"]["study"])
+    search = checked(store.study(study.content["tuning"]["study"]))
     trials, _ = _summaries(search.content, search.runs)
     return tuning(study.content, search.content, trials, arms, contrasts, others, theirs)
 
@@ -499,6 +501,9 @@ def curve_table(store: Store, study: StoredStudy, *, per_step: bool = False) -> 
     places = [np.arange(n) for n in lengths]
     if per_step:
         about = study.content["arms"]
+        for n, (arm, block, metric, _) in zip(lengths, found, strict=True):
+            if not every[arm] or n < epochs.get((arm, block), n + 1):
+                raise StoreError(f"{study.row.name}: {metric} has no points of each epoch")
         # Of an epoch that was cut short fewer steps were logged than of the others.
         logged = [
             about[arm]["steps_per_epoch"] // every[arm]

@@ -66,6 +66,9 @@ def _summed(store: Store, study: StoredStudy, arm: int, part: str) -> np.ndarray
     """Return the matrix [class, predicted] of an arm over its seeds; None where no run has one."""
     found = store.class_tables(study.row.key, f"{part}_confusion", arm)
     matrices = [cells for *_, cells in found]
+    count = len(study.content.get("classes", ())) or (len(matrices[0]) if matrices else 0)
+    if any(cells.shape != (count, count) or not np.isfinite(cells).all() for cells in matrices):
+        raise StoreError(f"{study.row.name}: a confusion matrix is none of {count} classes")
     return np.sum(matrices, 0).astype(np.int64) if matrices else None
 
 
@@ -79,6 +82,9 @@ def recall(store: Store, study: StoredStudy, part: str) -> pd.DataFrame:
         by_arm[arm].append(cells)
     parts = []
     for arm, seeds in by_arm.items():
+        count = len(_classes(study, seeds[0].size))
+        if any(cells.shape != (count,) for cells in seeds):
+            raise StoreError(f"{study.row.name}: a table of recalls is none of {count} classes")
         table = np.stack(seeds)  # [seed, class]
         parts.append(
             pd.DataFrame(

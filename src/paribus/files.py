@@ -7,8 +7,17 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from paribus.errors import StoreError
+
+
+def kind_of(path: Path) -> Literal["file", "folder", ""]:
+    """Return what is at a path; nothing, too, where its name is none that a file can have."""
+    try:
+        return "file" if path.is_file() else "folder" if path.is_dir() else ""
+    except (OSError, ValueError):  # longer than a name can be, say
+        return ""
 
 
 def checked(path: Path, what: str) -> Path:

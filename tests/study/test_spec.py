@@ -354,3 +354,73 @@ def test_the_schema_knows_every_setting() -> None:
     assert "one-learning-rate" in schema["properties"]["accept"]["items"]["enum"]
     assert schema["properties"]["data"]["anyOf"][0] == {"type": "string"}
     assert schema["$defs"]["TrainConfig"]["properties"]["epochs"]["minimum"] == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"model": {"arguments": {"x": b"\0"}}}, "model.arguments.x is a builtins.bytes; allowed"),
+        ({"seeds": {1, 2}}, "seeds is a builtins.set; allowed are"),
+        ({"margin": 1 + 2j}, "margin is a builtins.complex; allowed are"),
+        ({"seeds": 16**5000}, "seeds is a number of more than 300 digits"),
+        ({"asks": [[[[["x"] * 3]]] * 3]}, "asks[0] must be a text"),
+        (
+            {"factors": {f"f{i}": {"a": {}, "b": {}} for i in range(40)}},
+            "factors make 1099511627776 arms; at most 10,000 are allowed",
+        ),
+        (
+            {"factors": {"train.epochs": list(range(1, 101))}, "seeds": 100_000},
+            "seeds: 100 arms make 10000000 runs; at most 1,000,000 are allowed",
+        ),
+        (
+            {"factors": {"train.epochs": list(range(1, 1001))}, "contrasts": "pairs"},
+            "1000 arms make 499500 contrasts; at most 100,000 are allowed",
+        ),
+    ],
+)
+def test_what_cannot_be_written_or_listed_is_refused(values: dict, expected: str) -> None:
+    assert any(problem.startswith(expected) for problem in problems(values))
+
+
+def test_values_that_hold_themselves_are_refused() -> None:
+    held: dict = {}
+    held["x"] = held
+    assert problems({"model": held}) == ["model.x.x is nested too deeply, or holds itself"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("question: " + "x" * 300_000, "it has more than 250,000 characters"),
+        ("[" * 10_000, "it is nested more than 50 deep"),
+        ("a: [" + "b, " * 20_000 + "]", "has more than 10,000 values"),
+        ("a: !!binary aGk=", "could not determine a constructor"),
+        ("a: !!set {b, c}", "could not determine a constructor"),
+        ("a: !!python/name:os.system x", "could not determine a constructor"),
+        ("a: &a {b: *a}", "nested more than 50 deep"),
+    ],
+)
+def test_yaml_that_is_more_than_a_study_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(SpecError, match=reason):
+        load(write(tmp_path, text))
+
+
+def test_messages_are_short_and_without_control_characters(tmp_path: Path) -> None:
+    lines = "".join(f'"\\e[31m{i}{"x" * 400}": 1\n' for i in range(200))
+    with pytest.raises(SpecError) as raised:
+        load(write(tmp_path, "question: x\n" + lines))
+    assert len(str(raised.value)) < 20_000
+    assert "\x1b" not in str(raised.value)
+    assert raised.value.problems[0].endswith("study.yaml, line 2")
+    assert raised.value.problems[-1].endswith("more problems")
+
+
+def test_a_key_with_a_bracket_is_named_in_the_message() -> None:
+    assert problems({"train[0]": 1})[0].startswith("train[0] is not a known setting")
+
+
+def test_values_that_multiply_by_being_shared_are_refused() -> None:
+    shared: list = ["x"]
+    for _ in range(4):
+        shared = [shared] * 100
+    assert problems({"asks": shared}) == ["asks.0.0 has more than 10,000 values"]

@@ -6,6 +6,7 @@ many values it concerns, and where the first of them is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from paribus.data.dataset import TASKS, Array, Dataset, Task
+from paribus.data.limits import check_size
 from paribus.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -104,7 +106,10 @@ def build(
 
     at = names.index(target)
     task, targets, classes = encode_target(columns.pop(at).values[keep], target, task, problems)
-    blocks = [_encode(column, keep, problems) for column in columns]
+    blocks, taken = [], 0
+    for column in columns:
+        blocks.append(_encode(column, keep, problems, origin, taken))
+        taken += blocks[-1][0].nbytes
     _raise(problems, origin)
     return Dataset(
         name=name,
@@ -178,8 +183,9 @@ class _Column:
 
 def _check_shape(frame: pd.DataFrame, names: list[str], target: str, origin: Origin) -> None:
     problems = [
-        f"{names.count(column)} columns are named {column}: rename or drop all but one"
-        for column in sorted({column for column in names if names.count(column) > 1})
+        f"{count} columns are named {column}: rename or drop all but one"
+        for column, count in sorted(Counter(names).items())
+        if count > 1
     ]
     if target not in names:
         listed = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
@@ -261,8 +267,13 @@ def _sorted(labels: Sequence[str]) -> list[int]:
         return sorted(range(len(labels)), key=lambda i: labels[i])
 
 
-def _encode(column: _Column, keep: Array, problems: list[str]) -> tuple[Array, list[str]]:
-    """Return ([rows, columns] float32, names of the columns) of the rows to keep."""
+def _encode(
+    column: _Column, keep: Array, problems: list[str], origin: Origin, taken: int
+) -> tuple[Array, list[str]]:
+    """Return ([rows, columns] float32, names of the columns) of the rows to keep.
+
+    The columns before it have `taken` so many bytes.
+    """
     values = column.values[keep]
     if column.is_numeric:
         return values.astype(np.float32)[:, None], [column.name]
@@ -275,6 +286,7 @@ def _encode(column: _Column, keep: Array, problems: list[str]) -> tuple[Array, l
             "identifier: drop it"
         )
         return np.zeros((len(values), 0), dtype=np.float32), []
+    check_size(origin.label, taken + 4 * len(values) * len(categories))
     order = _sorted(list(categories))
     one_hot = codes[:, None] == np.array(order)
     return one_hot.astype(np.float32), [f"{column.name}={categories[i]}" for i in order]

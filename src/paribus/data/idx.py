@@ -13,11 +13,11 @@ from typing import IO, cast
 import numpy as np
 
 from paribus.data.dataset import Array
+from paribus.data.limits import MOST_DEFLATE_SHRINKS, check_size
 from paribus.errors import DataError
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 4
-_MOST_DEFLATE_SHRINKS = 1040  # DEFLATE's limit is 1032 to 1; the rest is for headers
 
 
 def read_idx(path: Path) -> Array:
@@ -27,19 +27,20 @@ def read_idx(path: Path) -> Array:
     file can hold. Raises DataError, naming the file, where it is missing or damaged.
     """
     try:
+        check_size(path, path.stat().st_size)
         stored = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     gzipped = stored[:2] == b"\x1f\x8b"
-    largest = len(stored) * (_MOST_DEFLATE_SHRINKS if gzipped else 1)
+    largest = len(stored) * (MOST_DEFLATE_SHRINKS if gzipped else 1)
     stream = io.BytesIO(stored)
     try:
-        return _parse(cast(IO[bytes], gzip.open(stream)) if gzipped else stream, largest)
+        return _parse(path, cast(IO[bytes], gzip.open(stream)) if gzipped else stream, largest)
     except (ValueError, EOFError, OSError, struct.error, zlib.error) as error:
         raise DataError(f"{path}: not a whole IDX file: {error}: get the file again") from error
 
 
-def _parse(stream: IO[bytes], largest: int) -> Array:
+def _parse(path: Path, stream: IO[bytes], largest: int) -> Array:
     zeros, code, dimensions = struct.unpack(">HBB", _read(stream, 4))
     if zeros != 0 or code not in _TYPES:
         raise ValueError(f"it starts with {zeros:04x}{code:02x}{dimensions:02x}, not an IDX header")
@@ -50,6 +51,7 @@ def _parse(stream: IO[bytes], largest: int) -> Array:
     size = math.prod(shape) * dtype.itemsize
     if size > largest:
         raise ValueError(f"its header promises {size:,} bytes, more than it can hold")
+    check_size(path, size)
     values = np.frombuffer(_read(stream, size), dtype).reshape(shape)
     if stream.read(1):  # for a gzipped file this also checks its checksum
         raise ValueError(f"it goes on after the {size:,} bytes that its header promises")

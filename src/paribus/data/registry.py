@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from paribus.data.download import cache_folder, download
 from paribus.data.idx import read_idx
 from paribus.data.tables import read_table
 from paribus.errors import DataError, nearest
+from paribus.files import kind_of
 
 if TYPE_CHECKING:
     from paribus.data.frames import Missing
@@ -168,8 +170,10 @@ def load(
     """
     if source in REGISTRY:
         return _load_named(str(source), target, task, root)
-    path = Path(source).expanduser()
-    if isinstance(source, Path) or path.suffix or len(path.parts) > 1 or path.exists():
+    path = Path(source)
+    with suppress(RuntimeError):  # of ~name where there is no user of that name
+        path = path.expanduser()
+    if isinstance(source, Path) or path.suffix or len(path.parts) > 1 or kind_of(path):
         return read_table(path, target, missing=missing, task=task)
     raise DataError(_unknown(source))
 

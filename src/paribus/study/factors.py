@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +87,7 @@ def read_factor(key: str, written: Any, is_setting: bool) -> Factor:
     if len(levels) < 2:
         raise ValueError(f"must have at least 2 levels (got {len(levels)})")
     labels = [level.label for level in levels]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice is not None:
-        raise ValueError(f"has the level {twice} twice")
+    label, times = Counter(labels).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"has the level {label} twice")
     return Factor(key, factor_label(key), tuple(levels))

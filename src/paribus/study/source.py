@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -14,6 +16,11 @@ import yaml
 from paribus.errors import SpecError
 
 KeyPath = tuple[str | int, ...]
+
+_LONGEST = 250_000  # characters of a specification; those that come with Paribus have some thousand
+_DEEPEST = 50  # sections in each other
+_MOST_VALUES = 10_000
+_MOST_BITS = 1024  # of a whole number
 
 
 @dataclass
@@ -67,24 +74,57 @@ def put(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value made of what YAML can say: names as text, tuples as lists, NumPy's numbers."""
-    if isinstance(value, Mapping):
-        return {_key(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+    """Return a value made of what YAML can say: names as text, tuples and arrays as lists.
+
+    Raises SpecError, with the place, for what YAML cannot say, for what is nested too deeply, as
+    what holds itself is, and for more values than a study has.
+    """
+    return _plain(value, (), itertools.count())
+
+
+def _plain(value: Any, at: KeyPath, counted: Iterator[int]) -> Any:
+    if len(at) > _DEEPEST:
+        raise SpecError(f"{_place(at[:3])} is nested too deeply, or holds itself")
+    if next(counted) > _MOST_VALUES or math.prod(getattr(value, "shape", ())) > _MOST_VALUES:
+        raise SpecError(f"{_place(at[:3])} has more than {_MOST_VALUES:,} values")
     if isinstance(value, Enum):
-        return plain(value.value)
+        return _plain(value.value, at, counted)
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist(), at, counted)
+    if isinstance(value, Mapping):
+        named = ((_key(key), inner) for key, inner in value.items())
+        return {key: _plain(inner, (*at, key), counted) for key, inner in named}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, (*at, index), counted) for index, inner in enumerate(value)]
     if isinstance(value, str | Path):
         return str(value).encode("utf-8", "replace").decode()
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise SpecError(f"{_place(at)} is a number of more than 300 digits")
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    raise SpecError(
+        f"{_place(at)} is a {type(value).__module__}.{type(value).__qualname__}; allowed are "
+        "texts, numbers, true and false, lists, and sections of them"
+    )
+
+
+def _place(path: KeyPath) -> str:
+    return ".".join(map(str, path)) or "the study"
 
 
 def _key(key: Any) -> str:
-    return ("yes" if key else "no") if isinstance(key, bool) else plain(str(key))
+    if isinstance(key, bool):
+        return "yes" if key else "no"
+    if isinstance(key, int) and key.bit_length() > _MOST_BITS:
+        raise SpecError("a name is a number of more than 300 digits")
+    return str(key).encode("utf-8", "replace").decode()
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML by the rules of YAML 1.2: `no` is a word, `1e-3` a number, no key twice."""
+    """Safe YAML by the rules of YAML 1.2: `no` is a word, `1e-3` a number, no key twice.
+
+    It makes texts, numbers, true, false, nothing, lists and mappings; other tags are refused.
+    """
 
 
 _REPLACED = (":bool", ":int", ":float", ":timestamp")
@@ -108,6 +148,14 @@ _Loader.add_implicit_resolver(
 )
 
 
+_MADE = ("null", "bool", "int", "float", "str", "seq", "map")
+_Loader.yaml_constructors = {
+    tag: construct
+    for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag in {f"tag:yaml.org,2002:{name}" for name in _MADE}
+}
+
+
 # What PyYAML raises at text that it cannot build values of; its own errors are the smaller part.
 _UNREADABLE = (
     yaml.YAMLError,
@@ -123,25 +171,21 @@ _UNREADABLE = (
 def parse_value(text: str) -> Any:
     """Return the value that a piece of YAML stands for, as `--set KEY=VALUE` takes it."""
     try:
-        return yaml.load(text, Loader=_Loader)
+        return plain(_built(text, {}, []))
     except _UNREADABLE as error:
         raise SpecError(f"{text!r} is not a value: {_reason(error)}") from error
 
 
 def parse(text: str, origin: str) -> Source:
     """Read a specification from YAML text; SpecError with the line where it is broken."""
+    lines: dict[KeyPath, int] = {}
+    repeated: list[str] = []
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        lines: dict[KeyPath, int] = {}
-        repeated: list[str] = []
-        if node is not None:
-            _note_lines(node, (), lines, repeated)
-        if repeated:
-            raise SpecError([problem.format(origin=origin) for problem in repeated])
-        values = loader.construct_document(node) if node is not None else None
+        values = _built(text, lines, repeated)
     except _UNREADABLE as error:
         raise SpecError(f"{origin} is not valid YAML: {_reason(error)}") from error
+    if repeated:
+        raise SpecError([problem.format(origin=origin) for problem in repeated])
     if not isinstance(values, dict):
         raise SpecError(
             f"{origin} must hold settings such as 'question:' and 'factors:' "
@@ -153,19 +197,38 @@ def parse(text: str, origin: str) -> Source:
 def read(path: Path) -> Source:
     """Read a specification file; SpecError where it is missing or cannot be read as text."""
     try:
-        return parse(path.read_text(encoding="utf-8"), str(path))
+        with path.open("rb") as file:
+            text = file.read(_LONGEST + 1).decode("utf-8")
     except OSError as error:
         raise SpecError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise SpecError(f"{path} is not a text file (UTF-8): {error.reason}") from error
+    return parse(text, str(path))
+
+
+def _built(text: str, lines: dict[KeyPath, int], repeated: list[str]) -> Any:
+    """Return the values of YAML text, after a look at their number and at what is given twice."""
+    if len(text) > _LONGEST:
+        raise yaml.YAMLError(f"it has more than {_LONGEST:,} characters")
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _note_lines(node, (), lines, repeated)
+        return None if repeated else loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 def _note_lines(
     node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], repeated: list[str]
 ) -> None:
     # Aliases can blow a short text up without bound: stop before the values are built.
-    if len(path) > 50 or len(lines) > 100_000:
-        raise yaml.YAMLError("nested too deeply, or too long")
+    if len(path) > _DEEPEST or len(lines) > _MOST_VALUES:
+        raise yaml.YAMLError(
+            f"it is nested more than {_DEEPEST} deep, or has more than {_MOST_VALUES:,} values"
+        )
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -184,6 +247,8 @@ def _note_lines(
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return f"it is nested more than {_DEEPEST} deep"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"{error.problem or error.context}, line {error.problem_mark.line + 1}"
     return " ".join(str(error).split()) or type(error).__name__

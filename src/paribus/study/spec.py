@@ -7,8 +7,10 @@ problem is reported at once.
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,6 +21,7 @@ import yaml
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError
 
 from paribus.errors import SpecError, nearest
+from paribus.files import kind_of
 from paribus.models.given import HERE, Given
 from paribus.stats.sequential import looks
 from paribus.study.candidates import Range, Tune
@@ -42,6 +45,10 @@ _FACTORY = "model.factory"
 
 _OWN_SPLITS = ("resampled", "kfold", "cross-validation")
 """What `data.split` may be for seeds that do not share their split."""
+
+_MOST_PROBLEMS = 100
+
+MOST_ARMS, MOST_RUNS, MOST_CONTRASTS = 10_000, 1_000_000, 100_000
 
 Baseline = Annotated[dict[str, Any], Field(min_length=1)]
 ConfoundName = Literal[
@@ -217,7 +224,7 @@ def load(
         folder = _BUILT_IN if study in builtin else _BUILT_IN / "as_written"
         source = parse((folder / f"{study}.yaml").read_text("utf-8"), f"the built-in study {study}")
         source.values.setdefault("name", study)
-    elif Path(study).suffix in (".yaml", ".yml") or Path(study).is_file():
+    elif Path(study).suffix in (".yaml", ".yml") or kind_of(Path(study)) == "file":
         source = read(Path(study))
         source.values.setdefault(
             "name", re.sub(r"^[^\w]+|[^\w .+-]", "", Path(study).stem) or "study"
@@ -240,10 +247,7 @@ def from_values(
 
     `given` holds the networks by the names that the values have for them: see `models.given.named`.
     """
-    try:
-        made_plain = plain(values)
-    except RecursionError:
-        raise SpecError(f"{origin} is nested too deeply, or holds itself") from None
+    made_plain = plain(values)
     if not isinstance(made_plain, dict):
         raise SpecError(f"{origin} must hold settings by name (got {type(values).__name__})")
     spec = validate(Source(made_plain, origin), allow_code=True)  # their caller is a program
@@ -276,26 +280,34 @@ def validate(
     def report(text: str) -> None:
         line = text.rpartition(", line ")[2]
         problems.append((int(line) if line.isdigit() else 0, text))
+        if len(problems) == _MOST_PROBLEMS:
+            raise _Enough
 
     spec: Spec | None = None
-    try:
-        spec = Spec.model_validate(source.values)
-    except ValidationError as error:
-        for one in _plainest(error):
-            report(sentence(one, known, source))
-    factors = _check_factors(source, report)
-    _check_overrides(overrides, factors, report)
-    _check_judgement(source, factors, report)
-    _check_split(source, report)
-    _check_tuning(source, factors, report)
-    if not allow_code:
-        _check_code(source, factors, report)
+    with suppress(_Enough):
+        try:
+            spec = Spec.model_validate(source.values)
+        except ValidationError as error:
+            for one in _plainest(error, source.values):
+                report(sentence(one, known, source))
+        factors = _check_factors(source, report)
+        _check_size(source, factors, report)
+        _check_overrides(overrides, factors, report)
+        _check_judgement(source, factors, report)
+        _check_split(source, report)
+        _check_tuning(source, factors, report)
+        if not allow_code:
+            _check_code(source, factors, report)
     if problems or spec is None:
         in_order = sorted(problems, key=lambda problem: problem[0])
         raise SpecError(list(dict.fromkeys(text for _, text in in_order)))
     spec._factors = tuple(factors)
     spec._source = source
     return spec
+
+
+class _Enough(Exception):
+    """More problems are found than anybody reads; to look for the right spelling takes time."""
 
 
 def _write_out(values: dict[str, Any]) -> None:
@@ -317,14 +329,27 @@ def _apply_preset(source: Source, overrides: Mapping[str, Any]) -> None:
         source.lines[tuple(str(path).split("."))] = source.lines.get(("presets", name, path), 0)
 
 
-def _plainest(error: ValidationError) -> list[Any]:
-    """Return pydantic's findings without the branches of a union that nobody meant."""
+def _plainest(error: ValidationError, values: Any) -> list[Any]:
+    """Return pydantic's findings in values without the branches of a union that nobody meant."""
     found: dict[KeyPath, Any] = {}
     for one in error.errors(include_url=False):
-        loc = tuple(p for p in one["loc"] if not (isinstance(p, str) and "[" in p))
+        loc = _written(one["loc"], values)
         one["loc"] = loc
         found.setdefault(loc, one)
     return list(found.values())
+
+
+def _written(path: KeyPath, values: Any) -> KeyPath:
+    """Return a path without pydantic's own parts, which have brackets; keys may have them too."""
+    found: list[str | int] = []
+    for part in path:
+        is_key = isinstance(values, Mapping) and part in values
+        if isinstance(part, str) and "[" in part and not is_key:
+            continue
+        found.append(part)
+        is_index = isinstance(values, list) and isinstance(part, int) and part < len(values)
+        values = values[part] if is_key or is_index else None
+    return tuple(found)
 
 
 def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor]:
@@ -372,6 +397,39 @@ def _check_factors(source: Source, report: Callable[[str], None]) -> list[Factor
     return [Factor(f.key, f.key, f.levels) if labels.count(f.label) > 1 else f for f in factors]
 
 
+def _check_size(source: Source, factors: Sequence[Factor], report: Callable[[str], None]) -> None:
+    """Check that the study is none whose runs could not even be listed."""
+    arms = math.prod(len(factor.levels) for factor in factors)
+    if arms > MOST_ARMS:
+        place = source.where(("factors",))
+        report(f"factors make {show(arms)} arms; at most {MOST_ARMS:,} are allowed{place}")
+    values, tune = source.values, source.values.get("tune")
+    seeds = (
+        values.get("max_seeds", 30) if values.get("seeds") == "auto" else values.get("seeds", 10)
+    )
+    runs = {"seeds": arms * _whole(seeds)}
+    if isinstance(tune, dict):
+        runs["tune"] = arms * _whole(tune.get("budget", 16)) * _whole(tune.get("seeds", 3))
+    for name, count in runs.items():
+        if count > MOST_RUNS >= count // arms:
+            report(
+                f"{name}: {show(arms)} arms make {show(count)} runs; at most {MOST_RUNS:,} are "
+                f"allowed{source.where((name,))}"
+            )
+    baselines = values.get("baseline")
+    pairs = arms * (arms - 1) // 2 if values.get("contrasts") == "pairs" else arms
+    contrasts = pairs * (len(baselines) if isinstance(baselines, list) else 1)
+    if contrasts > MOST_CONTRASTS:
+        report(
+            f"{show(arms)} arms make {show(contrasts)} contrasts; at most {MOST_CONTRASTS:,} are "
+            f"allowed{source.where(('contrasts',))}"
+        )
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 1
+
+
 def _is_setting(path: str, settings: Sequence[str]) -> bool:
     return path in settings or path.startswith("model.arguments.")
 
@@ -380,7 +438,7 @@ def _config_problems(values: dict[str, Any]) -> dict[KeyPath, Any]:
     try:
         Config.model_validate(values)
     except ValidationError as error:
-        return {one["loc"]: one for one in _plainest(error)}
+        return {one["loc"]: one for one in _plainest(error, values)}
     return {}
 
 
