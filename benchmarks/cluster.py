@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ def run(study: list[str], site: str, store: Path, kill_after: float | None = Non
 
 
 def trains(process: psutil.Process) -> bool:
-    return "".join(process.cmdline()[:1]).startswith("ray::stack")
+    with suppress(psutil.Error):  # it has ended
+        return "".join(process.cmdline()[:1]).startswith("ray::stack")
+    return False
 
 
 def contents(path: Path) -> dict[str, Any]:

@@ -35,6 +35,7 @@ LOSSES = 3
 """How many workers a stack may lose before its runs count as failed."""
 
 _PATIENCE = 1.0  # seconds between looks at whether a worker was lost
+_SILENCE = 300.0  # seconds without an answer after which a cluster counts as lost
 
 
 def site(on: str, asked: int | None) -> Site:
@@ -194,13 +195,10 @@ class RayWorkers:
         self._came: list[Event] = []  # and may not have been kept yet
 
     def __enter__(self) -> Self:
-        import ray
-
         self._leave = ExitStack()
         # Ray prints what its processes say to standard output, which is for answers.
         self._leave.enter_context(redirect_stdout(sys.stderr))
-        self._mailbox = ray.remote(node.Mailbox).options(num_cpus=0).remote()
-        self._leave.callback(_kill, self._mailbox)
+        self._open_mailbox()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -223,12 +221,11 @@ class RayWorkers:
 
     def arrived(self) -> Iterator[Record]:
         """End what trains, and yield the records that were sent: `run` was left by Ctrl-C, say."""
-        import ray
 
         yield from (event for event in self._came if isinstance(event, Record))
         self._end()
         with _left():
-            for _, event in ray.get(self._mailbox.take.remote(_PATIENCE)):
+            for _, event in self._take(_PATIENCE):
                 if isinstance(event, Record):
                     yield event
 
@@ -255,7 +252,13 @@ class RayWorkers:
         refs = {flight.ref: number for number, flight in self._flights.items()}
         ended, _ = ray.wait(list(refs), num_returns=len(refs), timeout=0)
         # What a task has told arrives before its end does.
-        for number, event in ray.get(self._mailbox.take.remote(0 if ended else _PATIENCE)):
+        try:
+            told = self._take(0 if ended else _PATIENCE)
+        except ray.exceptions.RayActorError as error:
+            yield Notice(f"What nodes had told was lost ({_brief(error)}): it is trained again.")
+            self._begin_anew()
+            return
+        for number, event in told:
             flight = self._flights.get(number)
             if isinstance(event, StackDone):
                 if flight is not None:
@@ -269,6 +272,32 @@ class RayWorkers:
         for number in [refs[ref] for ref in ended if refs[ref] in self._flights]:
             yield from self._lost(self._flights.pop(number))
 
+    def _open_mailbox(self) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        # With the driver, or with the head of its cluster: any other node may be lost.
+        place = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        remote = ray.remote(node.Mailbox).options(num_cpus=0, scheduling_strategy=place)
+        self._mailbox = remote.remote()
+        self._leave.callback(_kill, self._mailbox)
+
+    def _take(self, patience: float) -> list[tuple[int, Event]]:
+        import ray
+
+        held: list[tuple[int, Event]] = ray.get(
+            self._mailbox.take.remote(patience), timeout=_SILENCE
+        )
+        return held
+
+    def _begin_anew(self) -> None:
+        """Train again what was in flight, with another mailbox."""
+        flights = list(self._flights.values())
+        self._end()
+        self._open_mailbox()
+        for flight in flights:
+            self._launch(flight.unfinished, flight.losses)
+
     def _lost(self, flight: _Flight) -> Iterator[Event]:
         """Train again what a worker was training when it ended; too often, and its runs failed."""
         import ray
@@ -280,7 +309,7 @@ class RayWorkers:
             yield from _failed(flight, str(error.cause))
             return
         except ray.exceptions.RayError as error:
-            why = " ".join(str(error).split()).partition(". ")[0][:200]
+            why = _brief(error)
         if flight.losses + 1 < LOSSES:
             runs = len(flight.unfinished)
             yield Notice(f"A worker was lost ({why}); runs that are trained again: {runs}.")
@@ -492,6 +521,10 @@ def _explained(what: str = "the Ray cluster is lost") -> Iterator[None]:
             f"{what} ({type(error).__name__}: {said}); what has finished is kept: the same command "
             f"goes on when it is there again"
         ) from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split()).partition(". ")[0][:200]
 
 
 @contextmanager
