@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,9 +76,10 @@ def run_study(
         design = _tune(design, settings, command, watch, profile)
     declared = declaration(design, command)
     with Store(settings.store, create=True) as store, backed_up(store, watch) as watch:
+        named = (design.key, design.spec.name, design.spec.question, declared)
         for runs in _rounds(design, store):
-            planned = ((run.block, run.arm, run.key) for run in runs)
-            store.add_study(design.key, design.spec.name, design.spec.question, declared, planned)
+            # What an earlier command has planned beyond stays until it is known to be too much.
+            store.add_study(*named, _places(runs), so_far=True)
             todo = plan(design, *_todo(design, runs, store, settings))
             if todo.stacks:
                 watch(todo)
@@ -88,6 +89,7 @@ def run_study(
                 again = plan(design, *_todo(design, disturbed, store, settings))
                 watch(again)
                 train(again, store, settings, watch, profile)
+        store.add_study(*named, _places(runs))
         return analyse(store, design.key)
 
 
@@ -96,7 +98,7 @@ def foresee(design: Design, settings: Settings, guess: float | None = None) -> P
     content, runs = declaration(design, ""), list[StoredRun]()
     if settings.store.exists():
         with Store(settings.store) as store:
-            runs = store.runs((run.block, run.arm, run.key) for run in design.runs)
+            runs = store.runs(_places(design.runs))
     return prospect(content, runs, guess)
 
 
@@ -121,7 +123,7 @@ def extension(design: Design, settings: Settings) -> dict[str, Any]:
     if any(part.stacks for part in plan.parts):
         raise InputError("run the study to its end before it gets more seeds")
     with Store(settings.store) as store:
-        planned = [(run.block, run.arm, run.key) for run in list(_rounds(plan.design, store))[-1]]
+        planned = _places(list(_rounds(plan.design, store))[-1])
         left = open_contrasts(declaration(plan.design, ""), store.runs(planned))
     if not left:
         return {}
@@ -151,10 +153,14 @@ def _rounds(design: Design, store: Store | None = None) -> Iterator[Sequence[Run
         seen = seeds
         if store is None or seeds == design.spec.blocks:
             return
-        planned = ((run.block, run.arm, run.key) for run in runs)
+        planned = _places(runs)
         arms &= undecided(declaration(design, ""), store.runs(planned))
         if not arms:
             return
+
+
+def _places(runs: Iterable[Run]) -> list[tuple[int, int, str]]:
+    return [(run.block, run.arm, run.key) for run in runs]
 
 
 def _todo(
@@ -167,7 +173,7 @@ def _disturbed(todo: Plan, store: Store) -> list[Run]:
     """Return the runs just measured that others disturbed: they are worth a second try."""
     measured = {task.key for stack in todo.stacks for task in stack}
     runs = [run for run in todo.runs if run.key in measured]
-    found = store.runs((run.block, run.arm, run.key) for run in runs)
+    found = store.runs(_places(runs))
     disturbed = {one.key for one in found if one.reason.startswith(machine.DISTURBED)}
     return [run for run in runs if run.key in disturbed]
 
@@ -196,7 +202,7 @@ def _plan_tuned(design: Design, settings: Settings) -> Plan:
     if not tuning.to_train:
         outcomes = [dict[int, float]() for _ in search.arms]
         with Store(settings.store) as store:
-            for run in store.runs((run.block, run.arm, run.key) for run in search.runs):
+            for run in store.runs(_places(search.runs)):
                 if run.status == "done":
                     outcomes[run.arm][run.block] = run.metrics[search.outcome.name]
     return replace(make_plan(tuned_design(design, search, outcomes), settings), tuning=tuning)

@@ -118,16 +118,21 @@ def _drive(
 
 
 def _keep(records: list[Record], store: Store, design: Design, settings: Settings) -> None:
-    """Keep what came together in one transaction, then the weights."""
-    arms = [design.arm_of(record.key) for record in records]
-    if records:
-        store.add_records(
-            (record, record.environment or environment(arm.engine.name, arm.engine.device))
-            for record, arm in zip(records, arms, strict=True)
-        )
-    for record, arm in zip(records, arms, strict=True):
-        if record.weights is not None:
-            from paribus.engines.checkpoints import save_model
+    """Keep what came together in one transaction, after the weights.
 
-            path = settings.checkpoint_folder / f"{file_name(record.key)}.safetensors"
-            save_model(path, arm.network, arm.config.model.dropout, record.weights)
+    Once they are in the store the claims are gone, and other drivers look for the weights.
+    """
+    arms = [design.arm_of(record.key) for record in records]
+    try:
+        for record, arm in zip(records, arms, strict=True):
+            if record.weights is not None:
+                from paribus.engines.checkpoints import save_model
+
+                path = settings.checkpoint_folder / f"{file_name(record.key)}.safetensors"
+                save_model(path, arm.network, arm.config.model.dropout, record.weights)
+    finally:  # a network that cannot be written loses no run
+        if records:
+            store.add_records(
+                (record, record.environment or environment(arm.engine.name, arm.engine.device))
+                for record, arm in zip(records, arms, strict=True)
+            )

@@ -37,7 +37,7 @@ def update(store: Store) -> Merged:
         merged = merge(store, backup, _copied(store, backup))
         with backup.connection.writing() as db:
             db.execute("DELETE FROM copied")
-            if last:
+            if last and not merged.damaged:  # else all is looked at again
                 db.execute("INSERT INTO copied VALUES (?, ?, ?)", last)
     return merged
 
@@ -76,9 +76,10 @@ class Backups:
     def now(self) -> None:
         """Back up; where it cannot be done, say so once."""
         try:
-            update(self._store)
+            if damaged := update(self._store).damaged:
+                raise self._store.connection.damaged(", ".join(damaged[:3]))
         except (StoreError, sqlite3.Error, OSError) as error:
             if not self._failed:
-                self._say(f"No backup of {self._store.path} is made: {error}")
+                self._say(f"The backup of {self._store.path} is not complete: {error}")
             self._failed = True
         self._next = time.monotonic() + self._every

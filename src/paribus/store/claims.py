@@ -7,6 +7,7 @@ claims of a driver without a lock are free at once, and no clock is asked.
 
 from __future__ import annotations
 
+import glob
 import uuid
 from collections.abc import Collection
 from contextlib import suppress
@@ -27,12 +28,17 @@ class Claims:
         self._lock = FileLock(self._file(self._driver))
 
     def __enter__(self) -> Claims:
+        drivers(self._store.path)  # so that the files of dead ones go
+        file = self._file(self._driver)
         try:
             self._lock.acquire()
-        except OSError as error:
+            while not file.exists():  # taken for a dead driver's in the moment before it was locked
+                self._lock.release()
+                self._lock.acquire()
+        except (OSError, NotImplementedError) as error:
             raise StoreError(
-                f"no file can be made beside the store {self._store.path} ({error.strerror}): "
-                f"make room, or name another --store"
+                f"no file can be locked beside the store {self._store.path} ({error}): make room, "
+                f"or name another --store"
             ) from error
         return self
 
@@ -63,19 +69,37 @@ class Claims:
         return free
 
     def _alive(self, driver: str) -> bool:
-        """Return whether a driver still holds its lock; if not, its file goes."""
-        file = self._file(driver)
-        if not file.exists():
-            return False
-        lock = FileLock(file)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        with suppress(OSError):
-            file.unlink(missing_ok=True)
-        return False
+        return _is_held(self._file(driver))
 
     def _file(self, driver: str) -> Path:
         return self._store.path.with_name(f"{self._store.path.name}.driver-{driver}")
+
+
+def drivers(store: Path) -> int:
+    """Return how many processes train into a store now; what dead ones left beside it goes."""
+    return sum(map(_is_held, list(store.parent.glob(f"{glob.escape(store.name)}.driver-*"))))
+
+
+def refuse_while_used(store: Path, what: str) -> None:
+    """Raise StoreError where a process trains into a store, which forbids to do `what` to it."""
+    store = store.resolve()
+    if drivers(store):
+        raise StoreError(
+            f"another process trains into {store}: stop it (the same command goes on), or wait for "
+            f"it, before the store is {what}"
+        )
+
+
+def _is_held(file: Path) -> bool:
+    """Return whether a driver holds the lock of its file; if not, the file goes."""
+    if not file.exists():
+        return False
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError, NotImplementedError):  # held, or another user's
+        return True
+    lock.release()
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
+    return False

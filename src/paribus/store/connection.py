@@ -25,7 +25,7 @@ class Connection:
         A store of an older version that is opened to write is migrated, and kept beside as it was:
         `store.sqlite.v1`. Raises StoreError where it is missing, not ours, damaged or too new.
         """
-        self.path = path
+        self.path = path = path.resolve() if path.is_symlink() else path  # one store, one name
         if not create and not path.exists():
             raise StoreError(
                 f"there is no store {path}: `paribus run STUDY` makes it, "
@@ -124,8 +124,10 @@ class Connection:
         db = sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)
         try:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             db.close()
+            if "unable to open" not in str(error) and "readonly" not in str(error):
+                raise
             # A journal beside the file cannot be made: nobody else can be writing either.
             address = f"{self.path.resolve().as_uri()}?immutable=1"
             return sqlite3.connect(address, uri=True, isolation_level=None)

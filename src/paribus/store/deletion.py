@@ -8,6 +8,7 @@ from pathlib import Path
 
 from paribus.errors import StoreError
 from paribus.store.backup import backup_of
+from paribus.store.claims import refuse_while_used
 from paribus.store.store import Store
 from paribus.untrusted import file_name
 
@@ -51,19 +52,20 @@ def deletion(store: Store, name: str) -> Deletion:
 def delete(path: Path, planned: Deletion, checkpoints: Path) -> int:
     """Remove a study and its own runs from a store, its backup and the folder of trained networks.
 
-    The backup comes first: what a kill leaves half done, the same deletion finishes. Returns how
-    many trained networks it removed.
+    The store comes last: what a kill leaves half done, the same deletion finishes. Returns how many
+    trained networks it removed. Raises StoreError while a process trains into the store.
     """
+    refuse_while_used(path, "changed")
+    removed = 0
+    for key in planned.runs:  # first: without the study nobody knows which they are
+        with suppress(FileNotFoundError):
+            (checkpoints / f"{file_name(key)}.safetensors").unlink()
+            removed += 1
     if backup_of(path).exists():
         with Store(backup_of(path), create=True) as backup:
             _delete(backup, planned.key)
     with Store(path, create=True) as store:
         _delete(store, planned.key)
-    removed = 0
-    for key in planned.runs:
-        with suppress(FileNotFoundError):
-            (checkpoints / f"{file_name(key)}.safetensors").unlink()
-            removed += 1
     return removed
 
 
@@ -92,6 +94,7 @@ def compact(path: Path) -> tuple[int, int]:
 
     Nothing in it changes. It takes as much room again on the disk meanwhile.
     """
+    refuse_while_used(path, "made anew")
     before = _size(path)
     with Store(path, create=True) as store, store.connection.explained():
         store.connection.db.execute("VACUUM")

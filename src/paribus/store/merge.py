@@ -147,13 +147,6 @@ def _merge_studies(source: sqlite3.Connection, target: Store, merged: Merged) ->
 
 def _merge_study(source: sqlite3.Connection, target: Store, row: Row, merged: Merged) -> None:
     """Copy a study with its design and its proof, unless it is there just so."""
-    with target.connection.explained():
-        there = target.connection.db.execute(
-            f"SELECT {select('studies')} FROM studies WHERE key = ?", (row[1],)
-        ).fetchone()
-    if there and is_sound("studies", there) and there[2:-1] == row[2:-1]:
-        return
-    newer = not there or not is_sound("studies", there) or row[5] >= there[5]
     parts = {
         table: [
             part
@@ -164,9 +157,15 @@ def _merge_study(source: sqlite3.Connection, target: Store, row: Row, merged: Me
         ]
         for table in ("design", "proofs")
     }
-    if len(parts["design"]) != row[6]:
-        merged.damaged.append(f"the design of study {row[2]}")
     with target.connection.writing() as db:
+        there = db.execute(
+            f"SELECT {select('studies')} FROM studies WHERE key = ?", (row[1],)
+        ).fetchone()
+        if there and is_sound("studies", there) and there[2:-1] == row[2:-1]:
+            return
+        if len(parts["design"]) != row[6]:
+            merged.damaged.append(f"the design of study {row[2]}")
+        newer = not there or not is_sound("studies", there) or row[5] >= there[5]
         number = there[0] if there else next_id(db, "studies")
         if not there:
             db.execute(insert("studies"), sealed("studies", number, *row[1:-1]))

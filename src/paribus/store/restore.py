@@ -16,6 +16,7 @@ from pathlib import Path
 from paribus.errors import StoreError
 from paribus.store.backup import backup_of, update
 from paribus.store.check import Health, examine, problems
+from paribus.store.claims import refuse_while_used
 from paribus.store.merge import merge
 from paribus.store.rows import insert, is_sound, sealed, select
 from paribus.store.salvage import salvage
@@ -29,7 +30,6 @@ _BESIDE = ("", "-wal", "-shm")
 class Restored:
     """What a restoration has done."""
 
-    before: Health
     after: Health
     kept: Path | None  # where the damaged file is now; None where the store was not there
 
@@ -37,16 +37,17 @@ class Restored:
 def restore(path: Path, before: Health) -> Restored:
     """Put a sound store in the place of a damaged one, which is kept beside; mend the backup.
 
-    Nothing else may use the store meanwhile. Raises StoreError where nothing of a store is found,
-    or where it cannot be written; then all stays as it was.
+    Raises StoreError while a process trains into it, where nothing of a store is found, or where it
+    cannot be written; then all stays as it was.
     """
+    refuse_while_used(path, "restored")
     backup = backup_of(path)
     if before.problems:
         kept = _replace(path, _made_of(path, backup, before))
     else:
         kept = None
         if before.backup_problems is None:
-            return Restored(before, before, kept)
+            return Restored(before, kept)
         with _sound(backup, bool(before.backup_problems)) as source, Store(path, create=True) as s:
             merge(source, s)
     if before.backup_problems:
@@ -54,7 +55,7 @@ def restore(path: Path, before: Health) -> Restored:
         backup.unlink(missing_ok=True)
     with Store(path, create=True) as store:
         update(store)
-    return Restored(before, examine(path), kept)
+    return Restored(examine(path), kept)
 
 
 def _made_of(path: Path, backup: Path, before: Health) -> Path:

@@ -107,11 +107,13 @@ class Store:
         question: str,
         content: Mapping[str, Any],
         runs: Iterable[tuple[int, int, str]],
+        *,
+        so_far: bool = False,
     ) -> None:
-        """Declare a study and its runs so far: block, arm, run key.
+        """Declare a study and its runs: block, arm, run key.
 
-        A study that is there already stays, and its runs become these; what only explains it is
-        no part of its key, and becomes this.
+        A study that is there already stays, and its runs become these, or with `so_far` these and
+        those that it has; what only explains it is no part of its key, and becomes this.
         """
         planned = {(block, arm): run for block, arm, run in runs}
         with self._writing() as db:
@@ -126,12 +128,6 @@ class Store:
                 name, question = row[2:4]
             else:
                 number = next_id(db, "studies")
-            cells = (number, key, name, question, json.dumps(told), _now(), len(planned))
-            db.execute(
-                insert("studies") + " ON CONFLICT DO UPDATE SET content = excluded.content, "
-                "asked = excluded.asked, planned = excluded.planned, crc = excluded.crc",
-                sealed("studies", *cells),
-            )
             there = {
                 (block, arm): (run, crc)
                 for _, block, arm, run, crc in db.execute(
@@ -141,9 +137,17 @@ class Store:
             wanted = {
                 place: sealed("design", number, *place, run) for place, run in planned.items()
             }
+            gone = set[tuple[int, int]]() if so_far else there.keys() - wanted.keys()
+            count = len((there.keys() | wanted.keys()) - gone)
+            cells = (number, key, name, question, json.dumps(told), _now(), count)
+            db.execute(
+                insert("studies") + " ON CONFLICT DO UPDATE SET content = excluded.content, "
+                "asked = excluded.asked, planned = excluded.planned, crc = excluded.crc",
+                sealed("studies", *cells),
+            )
             db.executemany(
                 "DELETE FROM design WHERE study = ? AND block = ? AND arm = ?",
-                ((number, *place) for place in there.keys() - wanted.keys()),
+                ((number, *place) for place in gone),
             )
             db.executemany(
                 insert("design", "INSERT OR REPLACE"),

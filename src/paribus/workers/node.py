@@ -186,6 +186,9 @@ class Timer:
 
         self.workers = TimedWorkers(dataset, charge.keep_weights, limit)
 
+    def ready(self) -> None:
+        """Return, once this node is reserved."""
+
     def measure(self, tasks: list[Task], post: Callable[[list[Event]], None]) -> None:
         """Measure runs, and tell what comes."""
         outbox = Outbox(post)

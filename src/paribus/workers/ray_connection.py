@@ -1,0 +1,148 @@
+"""The connection to Ray: started or made once for a process, and what may become of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from paribus.data import Dataset
+from paribus.environment import version_of
+from paribus.errors import InputError, RunError
+from paribus.workers.environment import stacked
+
+_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0"}  # nothing is told to anybody
+_ours: set[int] = set()  # this process, once it has started the cluster that it uses
+_held: dict[str, Any] = {}  # by checksum: the last data set that the cluster holds
+
+
+def require() -> None:
+    """Raise InputError where Ray is not installed; set what it reads when it is imported."""
+    if version_of("ray") is None:
+        raise InputError("--on ray needs Ray, which is not installed: pip install 'paribus[ray]'")
+    # It must not look for another cluster when one is lost.
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
+
+
+def start(cpus: int) -> None:
+    """Start a cluster on this machine, once for a process; where there is one, that is used."""
+    import ray
+
+    if ray.is_initialized():
+        return
+    _held.clear()
+    with _surroundings({**stacked(), **_SETTINGS}), _opened("Ray could not be started here"):
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+    _ours.add(os.getpid())
+
+
+def connect(address: str) -> bool:
+    """Connect to a cluster, and return whether that was needed."""
+    token = "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").exists()
+    if token and "ray" not in sys.modules:  # which reads this when it is imported
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    import ray
+
+    if ray.is_initialized():
+        return False
+    _held.clear()
+    _ours.clear()
+    with _opened(
+        f"the cluster {address} cannot be used (is it the port of Ray's client server, usually "
+        f"10001? where it wants a token: ~/.ray/auth_token or RAY_AUTH_TOKEN)"
+    ):
+        ray.init(address, log_to_driver=False, logging_level="ERROR")
+    return True
+
+
+def surroundings() -> dict[str, dict[str, str]] | None:
+    """Return the environment that processes of the cluster need, as Ray takes it.
+
+    None where they have it already: from this process, which has started the cluster.
+    """
+    return None if os.getpid() in _ours else {"env_vars": stacked()}
+
+
+def held(dataset: Dataset) -> Any:
+    """Put a data set where every node fetches it once, and return Ray's reference to it."""
+    import ray
+
+    if dataset.checksum not in _held:
+        _held.clear()
+        with explained():
+            _held[dataset.checksum] = ray.put(dataset)
+    return _held[dataset.checksum]
+
+
+def end(actor: Any) -> None:
+    """End an actor of a cluster that may be gone already."""
+    import ray
+
+    with left():
+        ray.kill(actor)
+
+
+@contextmanager
+def _surroundings(additions: Mapping[str, str]) -> Iterator[None]:
+    """Add to the environment for what is started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(additions)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def explained(what: str = "the Ray cluster is lost") -> Iterator[None]:
+    """Turn Ray's errors into ours, which say what to do."""
+    import ray
+
+    try:
+        yield
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise RunError(
+            f"{what} ({type(error).__name__}: {said}); what has finished is kept: the same command "
+            f"goes on when it is there again"
+        ) from error
+
+
+def brief(error: Exception) -> str:
+    """Return the first sentence of what Ray says."""
+    return " ".join(str(error).split()).partition(". ")[0][:200]
+
+
+@contextmanager
+def _opened(what: str) -> Iterator[None]:
+    """Explain why there is no cluster, and have done at SIGTERM what was done before.
+
+    Ray raises many errors, for addresses, versions and networks, and puts a handler of its own.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{what}: {brief(error)}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def left() -> Iterator[None]:
+    """Leave a cluster that may be gone already, whatever Ray says of it."""
+    with suppress(Exception):
+        yield
