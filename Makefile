@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz docs results bench calibrate format clean
+.PHONY: demo test fuzz torture docs results bench calibrate format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make demo PYTHON=python3.11")'
@@ -46,6 +46,9 @@ bench: $(VENV)/installed
 
 calibrate: $(VENV)/installed
 	$(BIN)/python -m benchmarks.calibrate
+
+torture: $(VENV)/frameworks
+	$(BIN)/python -m benchmarks.torture --rounds $(or $(ROUNDS),200)
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix

@@ -6,11 +6,16 @@ import os
 import signal
 import sys
 
-import typer
-
-from paribus.cli import app
 from paribus.errors import InputError, ParibusError
 from paribus.untrusted import clean
+
+
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C or a SIGTERM.
+
+    After a plain KeyboardInterrupt in text that Python executes (that of a dataclass, say) it ends
+    by SIGINT, whatever the exit code that was asked for.
+    """
 
 
 def main() -> None:
@@ -19,7 +24,11 @@ def main() -> None:
     if debug:  # wherever it stands
         sys.argv.remove("--debug")
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and it is not ignored
+        signal.signal(signal.SIGINT, _interrupt)
     try:
+        from paribus.cli import app  # not before: Ctrl-C while it is imported gives no traceback
+
         app()
     except BrokenPipeError:  # `paribus list | head`: nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -34,25 +43,33 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        typer.echo(
+        _say(
             f"paribus: internal error: {type(error).__name__}: {clean(str(error))}\n"
-            "This is a fault of Paribus. `--debug` shows where it happened.",
-            err=True,
+            "This is a fault of Paribus. `--debug` shows where it happened."
         )
         sys.exit(1)
+    finally:  # once more, on the way out, changes neither the exit code nor what was said
+        for once_more in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(once_more, signal.SIG_IGN)
 
 
 def _complain(error: ParibusError) -> None:
     problems = error.problems if isinstance(error, InputError) else [str(error)]
     if len(problems) == 1:
-        typer.echo(f"paribus: {problems[0]}", err=True)
+        _say(f"paribus: {problems[0]}")
     else:
         lines = "\n".join(f"  {problem}" for problem in problems)
-        typer.echo(f"paribus: {len(problems)} problems\n{lines}", err=True)
+        _say(f"paribus: {len(problems)} problems\n{lines}")
+
+
+def _say(text: str) -> None:
+    import typer
+
+    typer.echo(text, err=True)
 
 
 def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+    raise _Interrupted
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from paribus.errors import InputError, RunError
 from paribus.findings import Analysis
 from paribus.run import lay_out, make_plan
 from paribus.settings import Settings
+from paribus.store.connection import is_made
 from paribus.store.store import Store, StudyRow
 from paribus.study.plan import Plan
 from paribus.study.spec import Spec, builtin_names, load
@@ -134,7 +135,7 @@ def _loaded(source: str, target: str | None, missing: Any, task: Any, root: Path
 
 
 def _rows(store: Path) -> list[StudyRow]:
-    if not store.exists():
+    if not is_made(store):
         return []
     with Store(store) as opened:
         return opened.studies()

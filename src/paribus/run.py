@@ -15,6 +15,7 @@ from paribus.profile import Profile
 from paribus.prospect import Prospect, prospect
 from paribus.settings import Settings, Watch
 from paribus.stats.verdicts import FEWEST_SEEDS
+from paribus.store.connection import is_made
 from paribus.store.store import Store, StoredRun
 from paribus.study.declaration import declaration
 from paribus.study.design import Design, Run, design
@@ -48,7 +49,7 @@ def make_plan(design: Design, settings: Settings) -> Plan:
     """Return what is to be trained next and how, a tuning included; nothing is written."""
     if awaits_tuning(design):
         return _plan_tuned(design, settings)
-    if not settings.store.exists():
+    if not is_made(settings.store):
         return plan(design, set(), settings.site, next(_rounds(design)))
     with Store(settings.store) as store:
         for runs in _rounds(design, store):
@@ -96,7 +97,7 @@ def run_study(
 def foresee(design: Design, settings: Settings, guess: float | None = None) -> Prospect:
     """Return what a study can show, by the runs of it that are in the store, or by a guess."""
     content, runs = declaration(design, ""), list[StoredRun]()
-    if settings.store.exists():
+    if is_made(settings.store):
         with Store(settings.store) as store:
             runs = store.runs(_places(design.runs))
     return prospect(content, runs, guess)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -113,8 +115,26 @@ def _drive(
             if stacks:
                 time.sleep(_LOOK_AGAIN)
     except KeyboardInterrupt:
-        keep(list(workers.arrived()))
+        with _no_more_interrupts():
+            came = list(workers.arrived())
+            done = finished(store, [record.key for record in came], settings)
+            keep([record for record in came if record.key not in done])
         raise
+
+
+@contextmanager
+def _no_more_interrupts() -> Iterator[None]:
+    """Let no second Ctrl-C keep what had finished from being kept, which takes seconds."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    both = (signal.SIGINT, signal.SIGTERM)
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in both}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler or signal.SIG_DFL)
 
 
 def _keep(records: list[Record], store: Store, design: Design, settings: Settings) -> None:

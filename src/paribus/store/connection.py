@@ -16,6 +16,22 @@ from paribus.store.schema import APPLICATION_ID, PAGE, VERSION
 _PATIENCE = 60.0  # seconds to wait for another process that is writing
 
 
+def is_made(path: Path) -> bool:
+    """Return whether there is a store, or what is left of one.
+
+    There is none yet where a file is empty because it could not be made to the end. A file that is
+    empty beside a backup has lost what it had.
+    """
+    if not path.exists():
+        return False
+    try:
+        with closing(_open_to_read(path)) as db:
+            made = db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+    except (StoreError, sqlite3.Error):
+        return True  # and whoever opens it is told what is wrong with it
+    return made or path.with_name(f"{path.name}.backup").exists()
+
+
 class Connection:
     """An open file of a store, of this version; an older one is read through a migrated copy."""
 
@@ -32,7 +48,7 @@ class Connection:
                 f"--store FILE names another{self._backed_up()}"
             )
         with self.explained():
-            self.db = self._open_to_write() if create else self._open_to_read()
+            self.db = self._open_to_write() if create else _open_to_read(self.path)
             try:
                 self._prepare(create)
             except BaseException:
@@ -86,7 +102,10 @@ class Connection:
             elif "readonly" in reason or "unable to open" in reason:
                 text = f"the store {self.path} cannot be written ({reason}): name another --store"
             elif "disk I/O" in reason:
-                text = f"the disk of the store {self.path} fails, or is full ({reason})"
+                text = (
+                    f"the disk of the store {self.path} is full, or fails ({reason}): every run "
+                    f"finished so far is kept; make room and give the same command again"
+                )
             elif "locked" in reason:
                 text = f"the store {self.path} has been locked by another process for a minute"
             else:
@@ -116,24 +135,6 @@ class Connection:
             ) from error
         db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
         db.execute(f"PRAGMA page_size = {PAGE}")  # of a file that is made
-        return db
-
-    def _open_to_read(self) -> sqlite3.Connection:
-        """Open without changing anything, in a folder that cannot be written too."""
-        address = f"{self.path.resolve().as_uri()}?mode=ro"
-        db = sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)
-        try:
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError as error:
-            db.close()
-            if "unable to open" not in str(error) and "readonly" not in str(error):
-                raise
-            # A journal beside the file cannot be made: nobody else can be writing either.
-            address = f"{self.path.resolve().as_uri()}?immutable=1"
-            return sqlite3.connect(address, uri=True, isolation_level=None)
-        except BaseException:
-            db.close()
-            raise
         return db
 
     def _prepare(self, create: bool) -> None:
@@ -184,7 +185,7 @@ class Connection:
             kept = kept.with_name(f"{kept.name}-again")
         with (
             whole(kept, "the store as it was") as unfinished,
-            closing(self._open_to_read()) as old,
+            closing(_open_to_read(self.path)) as old,
             closing(sqlite3.connect(unfinished)) as copy,
         ):
             old.backup(copy)
@@ -237,6 +238,34 @@ class Connection:
                 if "locked" not in str(error) or time.monotonic() > end:
                     raise
                 time.sleep(0.02)
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a store without changing it, in a folder that cannot be written too."""
+    address = path.resolve().as_uri()
+    for how in ("mode=ro", "mode=rw"):  # what a kill left half made, one who writes takes back
+        db = sqlite3.connect(f"{address}?{how}", uri=True, timeout=_PATIENCE, isolation_level=None)
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return db
+        except sqlite3.OperationalError as error:
+            db.close()
+            why = error
+        except BaseException:
+            db.close()
+            raise
+    if "locked" in str(why):
+        raise why
+    journal = path.with_name(f"{path.name}-wal")
+    damaged = any(word in str(why) for word in _DAMAGE)
+    if not damaged and journal.exists() and journal.stat().st_size:
+        raise StoreError(
+            f"{path} cannot be read ({why}): it was not closed, so that this takes room beside "
+            f"it, and leave to write there; make room, or copy it with {journal.name} to another "
+            f"folder"
+        ) from why
+    # A journal beside the file cannot be made: nobody else can be writing either.
+    return sqlite3.connect(f"{address}?immutable=1", uri=True, isolation_level=None)
 
 
 _DAMAGE = (

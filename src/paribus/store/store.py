@@ -139,7 +139,7 @@ class Store:
             }
             gone = set[tuple[int, int]]() if so_far else there.keys() - wanted.keys()
             count = len((there.keys() | wanted.keys()) - gone)
-            cells = (number, key, name, question, json.dumps(told), _now(), count)
+            cells = (number, key, name, question, json.dumps(told), _asked(db, key), count)
             db.execute(
                 insert("studies") + " ON CONFLICT DO UPDATE SET content = excluded.content, "
                 "asked = excluded.asked, planned = excluded.planned, crc = excluded.crc",
@@ -419,6 +419,16 @@ def _stored(arm: int, block: int, key: str, row: tuple[Any, ...] | None) -> Stor
 
 def _bytes(numbers: np.ndarray) -> bytes:
     return np.asarray(numbers, "<f8").tobytes()
+
+
+def _asked(db: sqlite3.Connection, study: str) -> str:
+    """Return the time, or where the clock went back, one after that of all studies but this."""
+    (after,) = db.execute(
+        "SELECT strftime('%Y-%m-%dT%H:%M:%S+00:00', max(asked), '+1 second') FROM studies "
+        "WHERE key != ?",
+        (study,),
+    ).fetchone()
+    return max(_now(), after or "")
 
 
 def _now() -> str:

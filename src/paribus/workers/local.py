@@ -87,6 +87,8 @@ class LocalWorkers:
             yield from self._heard(*self.events.get())
 
     def _heard(self, worker: Worker, event: Any) -> Iterator[Event]:
+        if worker not in self.workers:  # the last word of one that was ended
+            return
         worker.heard(event)
         if isinstance(event, Record):
             worker.unfinished.pop(event.key, None)
@@ -98,7 +100,7 @@ class LocalWorkers:
             yield from failures(worker, event)
             if event is not None:
                 yield event
-            else:
+            if event is None or event.error:  # what failed may have left no memory to others
                 worker.end()
                 self.workers.remove(worker)
 
