@@ -21,6 +21,7 @@ from paribus.engines.base import Record
 from paribus.errors import StoreError
 from paribus.findings import Analysis
 from paribus.run import Settings, lay_out, make_plan, run_study
+from paribus.store.claims import Claims
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
 from paribus.study.spec import from_values
@@ -93,7 +94,7 @@ def test_a_backup_that_cannot_be_made_is_said_and_the_study_is_answered(tmp_path
     events: list = []
     assert run(tmp_path, SMALL, events).contrasts[0].verdict == "better"
     (notice,) = [event for event in events if isinstance(event, Notice)]
-    assert notice.text.startswith("No backup of ")
+    assert notice.text.startswith("The backup of ")
 
 
 def test_workers_and_their_number_change_no_result(tmp_path: Path) -> None:
@@ -238,6 +239,22 @@ def test_a_checkpoint_that_cannot_be_written_loses_no_run(tmp_path: Path) -> Non
         run_study(design, settings)
     with Store(settings.store) as store:
         assert store.studies()[0].done >= 1
+
+
+def test_a_run_is_ours_until_its_weights_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(tmp_path / "store.sqlite", workers=1, checkpoints=True)
+    design = lay_out(from_values({**SMALL, "seeds": 1}), load("breast-cancer"), settings)
+    free: list[set[str]] = []
+
+    def save(path: Path, *_: object) -> None:
+        with Store(settings.store, create=True) as store, Claims(store) as others:
+            free.append(others.take([path.stem]))
+
+    monkeypatch.setattr("paribus.engines.checkpoints.save_model", save)
+    run_study(design, settings)
+    assert free == [set(), set()]
 
 
 @pytest.mark.parametrize(

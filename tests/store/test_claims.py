@@ -6,8 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from paribus.engines.base import Record
-from paribus.store.claims import Claims
+from paribus.errors import StoreError
+from paribus.store.check import examine
+from paribus.store.claims import Claims, drivers
+from paribus.store.deletion import compact, delete, deletion
+from paribus.store.restore import restore
 from paribus.store.store import Store
 
 HOLD = """
@@ -57,3 +63,39 @@ def test_the_claims_of_a_killed_driver_are_free_at_once(tmp_path: Path) -> None:
             other.wait()
             assert ours.take(["a", "b"]) == {"a", "b"}
     assert not list(tmp_path.glob("*driver*"))
+
+
+def test_a_store_that_is_linked_to_has_one_set_of_claims(tmp_path: Path) -> None:
+    real, link = tmp_path / "real" / "s.sqlite", tmp_path / "link.sqlite"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    with Store(real, create=True) as one, Store(link, create=True) as two:
+        with Claims(one) as ours, Claims(two) as theirs:
+            assert ours.take(["a"]) == {"a"}
+            assert theirs.take(["a", "b"]) == {"b"}
+        assert one.path == two.path
+
+
+def test_a_store_that_is_trained_into_is_not_changed_by_others(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path, create=True) as store:
+        store.add_study("k" * 32, "study", "?", {"arms": [], "data": {}}, [(0, 0, "run0")])
+        planned = deletion(store, "study")
+        with Claims(store):
+            for change in (
+                lambda: delete(path, planned, tmp_path / "checkpoints"),
+                lambda: compact(path),
+                lambda: restore(path, examine(path)),
+            ):
+                with pytest.raises(StoreError, match="another process trains into"):
+                    change()
+    assert delete(path, planned, tmp_path / "checkpoints") == 0
+
+
+def test_what_a_dead_driver_left_beside_the_store_goes(tmp_path: Path) -> None:
+    left = tmp_path / "s.sqlite.driver-0123"
+    left.touch()
+    with Store(tmp_path / "s.sqlite", create=True) as store, Claims(store):
+        assert not left.exists()
+        assert drivers(store.path) == 1
+    assert drivers(tmp_path / "s.sqlite") == 0

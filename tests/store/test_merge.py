@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -278,7 +279,35 @@ def test_a_backup_that_cannot_be_made_is_said_once_and_stops_nothing(tmp_path: P
         backups.now()
         backups.now()
     (text,) = said
-    assert text.startswith(f"No backup of {path} is made: ")
+    assert text.startswith(f"The backup of {path} is not complete: ")
+
+
+def test_damage_that_a_backup_meets_is_said_until_it_is_mended(tmp_path: Path) -> None:
+    path = made(tmp_path / "s.sqlite", record("a"), record("b"), record("c"))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE curves SET points = x'00' WHERE run = 2")
+    for _ in range(2):
+        said: list[str] = []
+        with Store(path, create=True) as store:
+            Backups(store, said.append).now()
+        (text,) = said
+        assert "is damaged: `paribus doctor --store" in text
+    with Store(backup_of(path)) as store:
+        assert set(store.statuses("abc")) == {"a", "c"}
+
+
+def test_two_drivers_that_end_together_both_back_up(tmp_path: Path) -> None:
+    def back_up(path: Path) -> list[str]:
+        said: list[str] = []
+        with Store(path, create=True) as store:
+            Backups(store, said.append).now()
+        return said
+
+    with ThreadPoolExecutor(4) as pool:
+        for attempt in range(8):
+            path = made(tmp_path / f"{attempt}.sqlite", record("a"), record("b"))
+            assert list(pool.map(back_up, [path] * 4)) == [[]] * 4
+            assert content(backup_of(path)) == content(path)
 
 
 def test_a_backup_is_made_when_it_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,34 @@ def test_a_study_told_anew_keeps_all_but_its_explanation(tmp_path: Path) -> None
         assert store.study("study").row.asks == ()
 
 
+def test_runs_so_far_cut_no_runs_that_an_earlier_command_has_planned(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite", create=True) as store:
+        add_study(store, runs=5)
+        few = [(0, 0, "run0"), (0, 1, "anew")]
+        store.add_study("k" * 32, "study", "?", {"arms": []}, few, so_far=True)
+        assert [run.key for run in store.study("study").runs] == [
+            "run0", "anew", "run2", "run3", "run4"
+        ]  # fmt: skip
+        assert store.study("study").row.planned == 5
+        store.add_study("k" * 32, "study", "?", {"arms": []}, few)
+        assert [run.key for run in store.study("study").runs] == ["run0", "anew"]
+        assert store.study("study").row.planned == 2
+
+
+def test_a_store_that_another_process_keeps_locked_is_waited_for_and_not_read_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paribus.store.connection._PATIENCE", 0.1)
+    path = tmp_path / "s.sqlite"
+    with Store(path, create=True) as store:
+        add_study(store)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="locked by another process"):
+            Store(path)
+
+
 def test_a_study_is_finished_when_each_run_is_done_or_has_diverged(tmp_path: Path) -> None:
     with Store(tmp_path / "s.sqlite", create=True) as store:
         add_study(store)

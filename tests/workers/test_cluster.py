@@ -25,6 +25,7 @@ from paribus.store.store import Store
 from paribus.study.spec import from_values
 from paribus.workers.messages import Notice
 from paribus.workers.node import Charge
+from paribus.workers.ray_workers import RayWorkers
 from paribus.workers.sources import of_networks
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'paribus[ray]'")
@@ -84,6 +85,32 @@ def test_the_stack_of_a_worker_that_is_killed_is_trained_again(tmp_path: Path) -
     found = stored(tmp_path / "ray", values, "ray", KillOnce())
     assert sum(isinstance(event, Notice) for event in seen) == 1
     assert sum(isinstance(event, Record) for event in seen) == 9
+    assert found == stored(tmp_path / "here", values, None)
+
+
+def test_what_was_told_to_a_mailbox_that_is_lost_is_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list = []
+    open_mailbox = RayWorkers._open_mailbox
+
+    def remember(self: RayWorkers) -> None:
+        open_mailbox(self)
+        opened.append(self._mailbox)
+
+    monkeypatch.setattr(RayWorkers, "_open_mailbox", remember)
+    values = {**SMALL, "train": {**SMALL["train"], "epochs": 300}}
+    seen: list = []
+
+    class LoseOnce(list):
+        def append(self, event: object) -> None:
+            seen.append(event)
+            if len(seen) == 3:
+                ray.kill(opened[0])
+
+    found = stored(tmp_path / "ray", values, "ray", LoseOnce())
+    assert len(opened) == 2
+    assert any(isinstance(one, Notice) and "trained again" in one.text for one in seen)
     assert found == stored(tmp_path / "here", values, None)
 
 

@@ -35,9 +35,9 @@ def update(store: Store) -> Merged:
                 "SELECT store, id, key FROM identity, runs ORDER BY id DESC LIMIT 1"
             ).fetchone()
         merged = merge(store, backup, _copied(store, backup))
-        with backup.connection.writing() as db:
-            db.execute("DELETE FROM copied")
-            if last and not merged.damaged:  # else all is looked at again
+        if last and not merged.damaged:  # else what was left out is looked at again
+            with backup.connection.writing() as db:
+                db.execute("DELETE FROM copied")
                 db.execute("INSERT INTO copied VALUES (?, ?, ?)", last)
     return merged
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from paribus.errors import StoreError
 from paribus.store.backup import backup_of
+from paribus.store.connection import one_name
 from paribus.store.rows import COLUMNS, is_sound, select
 from paribus.store.salvage import salvage
 from paribus.store.store import Store
@@ -56,6 +57,7 @@ class Health:
 
 def examine(path: Path) -> Health:
     """Check a store and its backup: their files, trees, checksums and references."""
+    path = one_name(path)
     journal = path.with_name(f"{path.name}-wal")
     waiting = journal.stat().st_size if journal.exists() else 0
     backup = backup_of(path)

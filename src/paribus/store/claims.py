@@ -82,7 +82,6 @@ def drivers(store: Path) -> int:
 
 def refuse_while_used(store: Path, what: str) -> None:
     """Raise StoreError where a process trains into a store, which forbids to do `what` to it."""
-    store = store.resolve()
     if drivers(store):
         raise StoreError(
             f"another process trains into {store}: stop it (the same command goes on), or wait for "

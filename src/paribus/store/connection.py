@@ -16,6 +16,11 @@ from paribus.store.schema import APPLICATION_ID, PAGE, VERSION
 _PATIENCE = 60.0  # seconds to wait for another process that is writing
 
 
+def one_name(path: Path) -> Path:
+    """Return the file that a store is or links to, which its journal and backup are beside."""
+    return path.resolve() if path.is_symlink() else path
+
+
 def is_made(path: Path) -> bool:
     """Return whether there is a store, or what is left of one.
 
@@ -41,7 +46,7 @@ class Connection:
         A store of an older version that is opened to write is migrated, and kept beside as it was:
         `store.sqlite.v1`. Raises StoreError where it is missing, not ours, damaged or too new.
         """
-        self.path = path = path.resolve() if path.is_symlink() else path  # one store, one name
+        self.path = path = one_name(path)
         if not create and not path.exists():
             raise StoreError(
                 f"there is no store {path}: `paribus run STUDY` makes it, "

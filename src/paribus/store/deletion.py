@@ -9,6 +9,7 @@ from pathlib import Path
 from paribus.errors import StoreError
 from paribus.store.backup import backup_of
 from paribus.store.claims import refuse_while_used
+from paribus.store.connection import one_name
 from paribus.store.store import Store
 from paribus.untrusted import file_name
 
@@ -55,6 +56,7 @@ def delete(path: Path, planned: Deletion, checkpoints: Path) -> int:
     The store comes last: what a kill leaves half done, the same deletion finishes. Returns how many
     trained networks it removed. Raises StoreError while a process trains into the store.
     """
+    path = one_name(path)
     refuse_while_used(path, "changed")
     removed = 0
     for key in planned.runs:  # first: without the study nobody knows which they are
@@ -94,6 +96,7 @@ def compact(path: Path) -> tuple[int, int]:
 
     Nothing in it changes. It takes as much room again on the disk meanwhile.
     """
+    path = one_name(path)
     refuse_while_used(path, "made anew")
     before = _size(path)
     with Store(path, create=True) as store, store.connection.explained():

@@ -17,6 +17,7 @@ from paribus.errors import StoreError
 from paribus.store.backup import backup_of, update
 from paribus.store.check import Health, examine, problems
 from paribus.store.claims import refuse_while_used
+from paribus.store.connection import one_name
 from paribus.store.merge import merge
 from paribus.store.rows import insert, is_sound, sealed, select
 from paribus.store.salvage import salvage
@@ -40,6 +41,7 @@ def restore(path: Path, before: Health) -> Restored:
     Raises StoreError while a process trains into it, where nothing of a store is found, or where it
     cannot be written; then all stays as it was.
     """
+    path = one_name(path)
     refuse_while_used(path, "restored")
     backup = backup_of(path)
     if before.problems:

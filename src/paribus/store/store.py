@@ -89,8 +89,8 @@ class Store:
 
         Raises StoreError where it is missing, not ours, damaged or too new.
         """
-        self.path = path
         self.connection = Connection(path, create=create)
+        self.path = self.connection.path
         self._db = self.connection.db
         self._explained, self._writing = self.connection.explained, self.connection.writing
 
