@@ -60,6 +60,8 @@ def test_a_confusion_matrix_of_other_classes_is_refused(
 
 
 def test_logged_steps_without_epochs_are_refused(tmp_path: Path) -> None:
-    kept = records()
-    kept[0].curves["step_train_loss"] = np.zeros(3)
-    assert "no points of each epoch" in refused(tmp_path, declared()[1], kept)
+    content, kept = copy.deepcopy(declared()[1]), records()
+    for arm in content["arms"]:
+        arm["settings"]["train.log_every"] = 1
+    kept[0].curves["step_train_loss"] = np.zeros(0)
+    assert "no points of each epoch" in refused(tmp_path, content, kept)

@@ -153,7 +153,7 @@ def test_bf16_reaches_ones_own_network() -> None:
         ({"factory": f"{HERE}:Plain"}, "need model.kind module (got mlp)"),
         (
             {"kind": "module", "factory": f"{HERE}:Plain", "arguments": {"width": object()}},
-            "model.arguments must hold texts, numbers, lists and the like",
+            "allowed are texts, numbers, true and false, lists, and sections of them",
         ),
     ],
 )

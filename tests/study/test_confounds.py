@@ -16,6 +16,7 @@ from paribus.study.confounds import Confound, find
 from paribus.study.declaration import declaration
 from paribus.study.plan import plan
 from paribus.study.spec import ConfoundName, load
+from paribus.workers.here import Here
 
 SGD = {"train.optimizer": "sgd"}
 MOMENTUM = {**SGD, "train.momentum": 0.9}
@@ -280,7 +281,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_its_line(tmp_path: Path
 
 def test_a_plan_names_what_is_not_accepted() -> None:
     values = {"train": {"shuffle": False, "loss": "softmax-cross-entropy"}}
-    made = plan(lay_out(**values, accept=["double-softmax"]), set(), workers=1)
+    made = plan(lay_out(**values, accept=["double-softmax"]), set(), Here(1))
     assert [one.name for one in made.confounds] == ["double-softmax", "no-shuffling"]
     assert repr(made).endswith("; may be confounded: no-shuffling)")
 

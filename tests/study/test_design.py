@@ -16,6 +16,7 @@ from paribus.study.plan import plan
 from paribus.study.rows import split_rows
 from paribus.study.seeds import generator
 from paribus.study.spec import from_values
+from paribus.workers.here import Here
 
 ENGINE = EngineId("stacked", "1", "cpu")
 FACTORS = {
@@ -143,7 +144,7 @@ def test_each_arm_has_the_sizes_of_its_own_rows() -> None:
 
 def test_arms_that_learn_from_other_rows_share_no_stack_and_the_report_tells_both() -> None:
     laid_out = rare(subsample_test=True)
-    assert sorted(len(stack) for stack in plan(laid_out, set(), workers=1).stacks) == [3, 3, 3, 3]
+    assert sorted(len(stack) for stack in plan(laid_out, set(), Here(1)).stacks) == [3, 3, 3, 3]
     about = declaration(laid_out, "paribus run")
     assert about["data"]["training rows"] == "302 or 455"
     assert about["data"]["test rows"] == "76 or 114"
@@ -180,7 +181,7 @@ def test_a_class_named_like_the_index_of_another_goes_first() -> None:
 def test_class_weights_can_be_a_factor() -> None:
     laid_out = lay_out(factors={"data.class_weights": ["none", "balanced"]})
     assert [arm.name for arm in laid_out.arms] == ["class weights none", "balanced"]
-    assert [len(stack) for stack in plan(laid_out, set(), workers=1).stacks] == [3, 3]
+    assert [len(stack) for stack in plan(laid_out, set(), Here(1)).stacks] == [3, 3]
 
 
 def test_the_hash_of_a_run_with_a_fixed_split_is_that_of_earlier_versions() -> None:
@@ -357,27 +358,27 @@ def test_a_plan_trains_identical_arms_once_and_cuts_all_runs_into_stacks() -> No
     laid_out = lay_out(
         factors={"same": {"a": {"train.epochs": 5}, "b": {"model.activation": "relu"}}}
     )
-    made = plan(laid_out, finished=set(), workers=2)
+    made = plan(laid_out, finished=set(), site=Here(2))
     assert len(laid_out.runs) == 6
     assert made.to_train == 3
     assert made.seconds > 0
-    assert plan(laid_out, {run.key for run in laid_out.runs}, 2).to_train == 0
+    assert plan(laid_out, {run.key for run in laid_out.runs}, Here(2)).to_train == 0
 
 
 def test_a_plan_puts_together_only_what_fits_together() -> None:
     factors = {**FACTORS, "train.learning_rate": [0.1, 0.01], "train.precision": ["fp32", "bf16"]}
-    made = plan(lay_out(factors=factors, seeds=2), finished=set(), workers=1)
+    made = plan(lay_out(factors=factors, seeds=2), finished=set(), site=Here(1))
     assert [group.runs for group in made.groups] == [12] * 4
     for stack in made.stacks:
         assert len({(task.network, task.config.train.precision) for task in stack}) == 1
 
 
 def test_a_plan_keeps_folds_of_unequal_size_apart() -> None:
-    made = plan(lay_out(data={"source": "digits", "split": "kfold"}, seeds=10), set(), workers=1)
+    made = plan(lay_out(data={"source": "digits", "split": "kfold"}, seeds=10), set(), Here(1))
     assert [group.runs for group in made.groups] == [4, 6]
     blocks = [{task.block % 5 for task in stack} for stack in made.stacks]
     assert all(one <= {0, 1} or one <= {2, 3, 4} for one in blocks)
-    even = plan(lay_out(data={"source": "digits", "split": "resampled"}, seeds=10), set(), 1)
+    even = plan(lay_out(data={"source": "digits", "split": "resampled"}, seeds=10), set(), Here(1))
     assert [group.runs for group in even.groups] == [10]
 
 

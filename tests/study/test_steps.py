@@ -13,6 +13,7 @@ from paribus.errors import SpecError
 from paribus.study.engine import EngineId
 from paribus.study.plan import plan
 from paribus.study.rows import epochs_of_work, optimizer_steps
+from paribus.workers.here import Here
 
 ROWS = 1437  # that digits are trained on
 
@@ -135,7 +136,7 @@ def test_what_is_resolved_into_other_settings_is_one_setting(factors: dict) -> N
 
 
 def test_a_plan_of_steps_is_one_of_as_many_epochs() -> None:
-    whole = plan(lay_out(train={"epochs": 10}), set(), workers=1).groups[0]
-    more = plan(lay_out(train={"steps": 451}), set(), workers=1).groups[0]
+    whole = plan(lay_out(train={"epochs": 10}), set(), Here(1)).groups[0]
+    more = plan(lay_out(train={"steps": 451}), set(), Here(1)).groups[0]
     assert more.label.endswith("451 steps")
     assert whole.flops < more.flops < 1.05 * whole.flops

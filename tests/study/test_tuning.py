@@ -17,6 +17,7 @@ from paribus.study.design import Design, design
 from paribus.study.plan import plan
 from paribus.study.spec import from_values, json_schema, load
 from paribus.study.tuning import FIRST_BLOCK, awaits_tuning, choose, search_design, tuned_design
+from paribus.workers.here import Here
 
 RATE = {"train.learning_rate": {"low": 0.001, "high": 1, "scale": "log"}}
 TUNED: dict = {
@@ -93,7 +94,7 @@ def test_equal_runs_are_trained_once() -> None:
     search = search_design(study)
     tuned = tuned_design(study, search, outcomes([0.9, 0.7, 0.1, 0.2], [0.8, 0.3, 0.1, 0.2]))
     assert len(tuned.runs) == 18
-    assert plan(tuned, set(), 1).to_train == 12  # half of the budget chose the same
+    assert plan(tuned, set(), Here(1)).to_train == 12  # half of the budget chose the same
     untuned = {run.key for run in laid_out(tune=None).runs}
     assert untuned < {run.key for run in tuned.runs}
 
