@@ -47,6 +47,7 @@ class _Flight:
 
     ref: Any
     unfinished: dict[str, Task]
+    place: int  # among those that are in flight
     losses: int = 0
 
 
@@ -57,8 +58,10 @@ class RayWorkers:
     its runs count as failed.
     """
 
-    def __init__(self, count: int, charge: node.Charge):
+    def __init__(self, count: int, charge: node.Charge, here: bool = False):
+        """Train so many stacks at once; `here`: on a machine that they have to themselves."""
         self.count = count
+        self.here = here
         self.charge = charge
         self._flights: dict[int, _Flight] = {}
         self._numbers = 0
@@ -101,7 +104,7 @@ class RayWorkers:
                 if isinstance(event, Record):
                     yield event
 
-    def _start(self, tasks: list[Task], post: Any) -> Any:
+    def _start(self, tasks: list[Task], post: Any, place: int) -> Any:
         """Have Ray train a stack, and return the reference of its end."""
         import ray
 
@@ -113,13 +116,15 @@ class RayWorkers:
             name=f"stack of {len(tasks)}",
             runtime_env=surroundings(),
         )
-        return remote.remote(tasks, replace(self.charge, sources=of_networks(tasks)), post)
+        charge = replace(self.charge, sources=of_networks(tasks))
+        return remote.remote(tasks, charge, post, (place, self.count) if self.here else None)
 
     def _launch(self, unfinished: dict[str, Task], losses: int = 0) -> None:
         self._numbers += 1
         post = partial(_post, self._mailbox, self._numbers)
-        ref = self._start(list(unfinished.values()), post)
-        self._flights[self._numbers] = _Flight(ref, unfinished, losses)
+        place = min({*range(self.count)} - {flight.place for flight in self._flights.values()})
+        ref = self._start(list(unfinished.values()), post, place)
+        self._flights[self._numbers] = _Flight(ref, unfinished, place, losses)
 
     def _told(self) -> Iterator[Event]:
         """Yield all that has come, after waiting a moment for it; see to what was lost."""
@@ -248,7 +253,7 @@ class RayClock(RayWorkers):
                 raise RunError(str(error.cause)) from None
         return found
 
-    def _start(self, tasks: list[Task], post: Any) -> Any:
+    def _start(self, tasks: list[Task], post: Any, place: int) -> Any:
         return self._timer.measure.remote(tasks, post)
 
     def _launch(self, unfinished: dict[str, Task], losses: int = 0) -> None:
