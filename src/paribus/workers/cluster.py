@@ -36,8 +36,7 @@ class ClusterHere(Here):
     ) -> Workers:
         """Return so many workers that train stacks."""
         start(self.workers(False, ("cpu",)))
-        on_gpu = device != "cpu"
-        return RayWorkers(count, charge(dataset, keep_weights, settle and on_gpu), not on_gpu)
+        return RayWorkers(count, charge(dataset, keep_weights, settle and device != "cpu"))
 
     def clock(self, dataset: Dataset, device: str, keep_weights: bool, limit: float) -> Clock:
         """Return what times runs one by one, all of the machine taken."""

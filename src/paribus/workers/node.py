@@ -28,7 +28,7 @@ from paribus.engines.versions import engine_id
 from paribus.environment import environment, version_of
 from paribus.study.engine import EngineId
 from paribus.workers.base import Event
-from paribus.workers.cores import cache_bytes, pin
+from paribus.workers.cores import cache_bytes
 from paribus.workers.environment import stacked
 from paribus.workers.messages import EpochDone, StackDone
 from paribus.workers.sources import Sources, put_down
@@ -144,19 +144,8 @@ class Charge:
 _datasets: dict[str, Dataset] = {}  # by checksum: a process trains many stacks on the same
 
 
-def train(
-    tasks: list[Task],
-    charge: Charge,
-    post: Callable[[list[Event]], None],
-    place: tuple[int, int] | None = None,
-) -> None:
-    """Train these tasks as one stack, in a process whose environment is that of a worker.
-
-    `place` is its number among so many workers where these have the machine to themselves: then
-    each keeps to a core of its own.
-    """
-    if place is not None:
-        pin(os.getpid(), *place)
+def train(tasks: list[Task], charge: Charge, post: Callable[[list[Event]], None]) -> None:
+    """Train these tasks as one stack, in a process whose environment is that of a worker."""
     from paribus.engines.choice import engine
     from paribus.engines.stacked.arithmetic import one_thread
 

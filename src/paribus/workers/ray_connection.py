@@ -16,15 +16,7 @@ from paribus.environment import version_of
 from paribus.errors import InputError, RunError
 from paribus.workers.environment import stacked
 
-_SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
-    # What nobody looks at in a cluster that lasts for one command need not be collected.
-    "RAY_task_events_report_interval_ms": "0",
-    "RAY_debug_dump_period_milliseconds": "0",
-    "RAY_metrics_report_interval_ms": "3600000",
-    "RAY_enable_timeline": "0",
-    "RAY_worker_niceness": "0",
-}
+_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0"}  # nothing is told to anybody
 _ours: set[int] = set()  # this process, once it has started the cluster that it uses
 _held: dict[str, Any] = {}  # by checksum: the last data set that the cluster holds
 

@@ -47,7 +47,6 @@ class _Flight:
 
     ref: Any
     unfinished: dict[str, Task]
-    place: int  # among those that are in flight
     losses: int = 0
 
 
@@ -58,10 +57,8 @@ class RayWorkers:
     its runs count as failed.
     """
 
-    def __init__(self, count: int, charge: node.Charge, here: bool = False):
-        """Train so many stacks at once; `here`: on a machine that they have to themselves."""
+    def __init__(self, count: int, charge: node.Charge):
         self.count = count
-        self.here = here
         self.charge = charge
         self._flights: dict[int, _Flight] = {}
         self._numbers = 0
@@ -96,7 +93,6 @@ class RayWorkers:
 
     def arrived(self) -> Iterator[Record]:
         """End what trains, and yield the records that were sent: `run` was left by Ctrl-C, say."""
-
         yield from (event for event in self._came if isinstance(event, Record))
         self._end()
         with left():
@@ -104,7 +100,7 @@ class RayWorkers:
                 if isinstance(event, Record):
                     yield event
 
-    def _start(self, tasks: list[Task], post: Any, place: int) -> Any:
+    def _start(self, tasks: list[Task], post: Any) -> Any:
         """Have Ray train a stack, and return the reference of its end."""
         import ray
 
@@ -116,15 +112,13 @@ class RayWorkers:
             name=f"stack of {len(tasks)}",
             runtime_env=surroundings(),
         )
-        charge = replace(self.charge, sources=of_networks(tasks))
-        return remote.remote(tasks, charge, post, (place, self.count) if self.here else None)
+        return remote.remote(tasks, replace(self.charge, sources=of_networks(tasks)), post)
 
     def _launch(self, unfinished: dict[str, Task], losses: int = 0) -> None:
         self._numbers += 1
         post = partial(_post, self._mailbox, self._numbers)
-        place = min({*range(self.count)} - {flight.place for flight in self._flights.values()})
-        ref = self._start(list(unfinished.values()), post, place)
-        self._flights[self._numbers] = _Flight(ref, unfinished, place, losses)
+        ref = self._start(list(unfinished.values()), post)
+        self._flights[self._numbers] = _Flight(ref, unfinished, losses)
 
     def _told(self) -> Iterator[Event]:
         """Yield all that has come, after waiting a moment for it; see to what was lost."""
@@ -253,7 +247,7 @@ class RayClock(RayWorkers):
                 raise RunError(str(error.cause)) from None
         return found
 
-    def _start(self, tasks: list[Task], post: Any, place: int) -> Any:
+    def _start(self, tasks: list[Task], post: Any) -> Any:
         return self._timer.measure.remote(tasks, post)
 
     def _launch(self, unfinished: dict[str, Task], losses: int = 0) -> None:
