@@ -22,7 +22,7 @@ import psutil
 from benchmarks.machine import describe
 from paribus.store.store import Store
 
-STUDY = ["optimizers", "--set", "train.epochs=300"]
+STUDY = ["optimizers", "--set", "train.epochs=400"]
 
 
 def main() -> None:

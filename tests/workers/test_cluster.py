@@ -23,9 +23,9 @@ from paribus.errors import InputError
 from paribus.run import Settings, lay_out, make_plan, run_study
 from paribus.store.store import Store
 from paribus.study.spec import from_values
+from paribus.workers.mailbox import MailboxActor
 from paribus.workers.messages import Notice
 from paribus.workers.node import Charge
-from paribus.workers.ray_workers import RayWorkers
 from paribus.workers.sources import of_networks
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'paribus[ray]'")
@@ -91,14 +91,13 @@ def test_the_stack_of_a_worker_that_is_killed_is_trained_again(tmp_path: Path) -
 def test_what_was_told_to_a_mailbox_that_is_lost_is_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list = []
-    open_mailbox = RayWorkers._open_mailbox
+    opened: list[MailboxActor] = []
 
-    def remember(self: RayWorkers) -> None:
-        open_mailbox(self)
-        opened.append(self._mailbox)
+    def open_elsewhere() -> MailboxActor:  # as where the driver is on another machine
+        opened.append(MailboxActor())
+        return opened[-1]
 
-    monkeypatch.setattr(RayWorkers, "_open_mailbox", remember)
+    monkeypatch.setattr("paribus.workers.cluster.MailboxHere", open_elsewhere)
     values = {**SMALL, "train": {**SMALL["train"], "epochs": 300}}
     seen: list = []
 
@@ -106,7 +105,7 @@ def test_what_was_told_to_a_mailbox_that_is_lost_is_trained_again(
         def append(self, event: object) -> None:
             seen.append(event)
             if len(seen) == 2:
-                ray.kill(opened[0])
+                ray.kill(opened[0].actor)
 
     found = stored(tmp_path / "ray", values, "ray", LoseOnce())
     assert len(opened) == 2

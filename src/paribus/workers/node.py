@@ -1,18 +1,16 @@
-"""What runs on a machine of a cluster: it trains stacks there, and tells the driver by a mailbox.
+"""What runs on a machine of a cluster: it trains stacks there, and tells the driver.
 
 Nothing here imports Ray: `workers.cluster` hands these functions and classes to it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import platform
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
@@ -71,28 +69,6 @@ def engine_here(name: str, device: str) -> EngineId | str:
         return engine_id(name, device)
     except InputError as error:
         return str(error)
-
-
-class Mailbox:
-    """An actor that holds what nodes tell until the driver takes it."""
-
-    def __init__(self) -> None:
-        self._held: list[tuple[int, Event]] = []
-        self._some = asyncio.Event()
-
-    async def put(self, flight: int, events: Sequence[Event]) -> None:
-        """Take what a flight tells."""
-        self._held += [(flight, event) for event in events]
-        self._some.set()
-
-    async def take(self, patience: float) -> list[tuple[int, Event]]:
-        """Hand over everything, after waiting so many seconds for something to come."""
-        if not self._held:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._some.wait(), patience)
-        held, self._held = self._held, []
-        self._some.clear()
-        return held
 
 
 class Outbox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -11,12 +12,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from paribus.data import Dataset
 from paribus.environment import version_of
 from paribus.errors import InputError, RunError
 from paribus.workers.environment import stacked
 
-_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0"}  # nothing is told to anybody
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
+    # What every stack needs is imported while the cluster starts.
+    "RAY_preload_python_modules": "paribus.workers.node,paribus.engines.stacked.engine",
+}
+# What Ray starts to add machines, to gather logs and to show them: nobody asks for that here, it
+# takes a part of a small machine's cores, and one does not end when it is told to.
+_IDLE = ("monitor.py", "dashboard.py")
 _ours: set[int] = set()  # this process, once it has started the cluster that it uses
 _held: dict[str, Any] = {}  # by checksum: the last data set that the cluster holds
 
@@ -45,6 +55,12 @@ def start(cpus: int) -> None:
             logging_level="ERROR",
         )
     _ours.add(os.getpid())
+    for helper in psutil.Process().children():
+        with suppress(psutil.Error):
+            if any(part.endswith(_IDLE) for part in helper.cmdline()):
+                helper.kill()
+    # Before Ray's own, which waits half a second for what workers may still print.
+    atexit.register(ray.shutdown)
 
 
 def connect(address: str) -> bool:

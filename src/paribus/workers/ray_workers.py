@@ -1,7 +1,7 @@
 """Workers on Ray: stacks as its tasks, and a node for what is timed.
 
 Each stack is a task with the processor or the GPU that it needs; what it finds comes back by a
-mailbox, an actor of the driver's. The stack of a worker that is lost is trained again.
+mailbox. The stack of a worker that is lost is trained again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,7 @@ from paribus.engines.proof import Trace
 from paribus.errors import RunError
 from paribus.workers import node
 from paribus.workers.base import Event, Wanted
+from paribus.workers.mailbox import Mailbox, Post
 from paribus.workers.messages import Notice, StackDone
 from paribus.workers.ray_connection import brief, end, explained, held, left, surroundings
 from paribus.workers.sources import of_networks
@@ -28,9 +29,7 @@ from paribus.workers.sources import of_networks
 LOSSES = 3
 """How many workers a stack may lose before its runs count as failed."""
 
-_PATIENCE = 1.0  # seconds between looks at whether a worker was lost
 _QUIET = 60.0  # seconds without a word after which nodes are looked for
-_SILENCE = 300.0  # seconds without an answer after which a cluster counts as lost
 
 
 def charge(dataset: Dataset, keep_weights: bool, settle: bool = False) -> node.Charge:
@@ -54,12 +53,13 @@ class RayWorkers:
     """Trains stacks as tasks of Ray; used as `LocalWorkers` is.
 
     A stack whose worker is lost is trained again, what it had handed over excepted; after `LOSSES`
-    its runs count as failed.
+    its runs count as failed. `open_mailbox` makes what they tell by.
     """
 
-    def __init__(self, count: int, charge: node.Charge):
+    def __init__(self, count: int, charge: node.Charge, open_mailbox: Callable[[], Mailbox]):
         self.count = count
         self.charge = charge
+        self.open_mailbox = open_mailbox
         self._flights: dict[int, _Flight] = {}
         self._numbers = 0
         self._came: list[Event] = []  # and may not have been kept yet
@@ -70,11 +70,12 @@ class RayWorkers:
         # Ray prints what its processes say to standard output, which is for answers.
         self._leave.enter_context(redirect_stdout(sys.stderr))
         with explained():
-            self._open_mailbox()
+            self._mailbox, self._seen = self.open_mailbox(), 0
         return self
 
     def __exit__(self, *_: object) -> None:
         self._end()
+        self._mailbox.close()
         self._leave.close()
 
     def run(self, stacks: Sequence[list[Task]], wanted: Wanted) -> Iterator[list[Event]]:
@@ -93,14 +94,14 @@ class RayWorkers:
 
     def arrived(self) -> Iterator[Record]:
         """End what trains, and yield the records that were sent: `run` was left by Ctrl-C, say."""
-        yield from (event for event in self._came if isinstance(event, Record))
         self._end()
+        told = self._came
         with left():
-            for _, event in self._take(_PATIENCE):
-                if isinstance(event, Record):
-                    yield event
+            told = [*told, *(event for _, event in self._mailbox.take(self._seen))]
+        # What had come may not have been counted as seen, and was handed over again.
+        yield from {one.key: one for one in told if isinstance(one, Record)}.values()
 
-    def _start(self, tasks: list[Task], post: Any) -> Any:
+    def _start(self, tasks: list[Task], post: Post) -> Any:
         """Have Ray train a stack, and return the reference of its end."""
         import ray
 
@@ -116,8 +117,7 @@ class RayWorkers:
 
     def _launch(self, unfinished: dict[str, Task], losses: int = 0) -> None:
         self._numbers += 1
-        post = partial(_post, self._mailbox, self._numbers)
-        ref = self._start(list(unfinished.values()), post)
+        ref = self._start(list(unfinished.values()), self._mailbox.post(self._numbers))
         self._flights[self._numbers] = _Flight(ref, unfinished, losses)
 
     def _told(self) -> Iterator[Event]:
@@ -128,7 +128,7 @@ class RayWorkers:
         ended, _ = ray.wait(list(refs), num_returns=len(refs), timeout=0)
         # What a task has told arrives before its end does.
         try:
-            told = self._take(0 if ended else _PATIENCE)
+            told = self._mailbox.take(self._seen, () if ended else list(refs))
         except ray.exceptions.RayActorError as error:
             yield Notice(f"What nodes had told was lost ({brief(error)}): it is trained again.")
             self._begin_anew()
@@ -149,6 +149,7 @@ class RayWorkers:
             if isinstance(event, Record) and flight is not None:
                 flight.unfinished.pop(event.key, None)
             yield event
+        self._seen += len(told)
         for number in [refs[ref] for ref in ended if refs[ref] in self._flights]:
             yield from self._lost(self._flights.pop(number))
 
@@ -162,29 +163,11 @@ class RayWorkers:
         for kind in sorted(kind for kind in needed if offered.get(kind, 0) < 1):
             yield Notice(f"No node of the cluster offers a {kind} now: waiting for one.")
 
-    def _open_mailbox(self) -> None:
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        # With the driver, or with the head of its cluster: any other node may be lost.
-        place = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        remote = ray.remote(node.Mailbox).options(num_cpus=0, scheduling_strategy=place)
-        self._mailbox = remote.remote()
-        self._leave.callback(end, self._mailbox)
-
-    def _take(self, patience: float) -> list[tuple[int, Event]]:
-        import ray
-
-        held: list[tuple[int, Event]] = ray.get(
-            self._mailbox.take.remote(patience), timeout=_SILENCE
-        )
-        return held
-
     def _begin_anew(self) -> None:
         """Train again what was in flight, with another mailbox."""
         flights = list(self._flights.values())
         self._end()
-        self._open_mailbox()
+        self._mailbox, self._seen = self.open_mailbox(), 0
         for flight in flights:
             self._launch(flight.unfinished, flight.losses)
 
@@ -222,8 +205,14 @@ class RayClock(RayWorkers):
     `options` make Ray run something there, and take all that the node has.
     """
 
-    def __init__(self, charge: node.Charge, limit: float, options: dict[str, Any]):
-        super().__init__(1, charge)
+    def __init__(
+        self,
+        charge: node.Charge,
+        open_mailbox: Callable[[], Mailbox],
+        limit: float,
+        options: dict[str, Any],
+    ):
+        super().__init__(1, charge, open_mailbox)
         self.limit = limit
         self.options = options
 
@@ -247,7 +236,7 @@ class RayClock(RayWorkers):
                 raise RunError(str(error.cause)) from None
         return found
 
-    def _start(self, tasks: list[Task], post: Any) -> Any:
+    def _start(self, tasks: list[Task], post: Post) -> Any:
         return self._timer.measure.remote(tasks, post)
 
     def _launch(self, unfinished: dict[str, Task], losses: int = 0) -> None:
@@ -271,13 +260,6 @@ class RayClock(RayWorkers):
         if self._flights:  # a method of an actor can only be ended with it
             self._dismiss()
         self._flights.clear()
-
-
-def _post(mailbox: Any, flight: int, events: list[Event]) -> None:
-    """Tell the mailbox, from a node; when this returns it has arrived."""
-    import ray
-
-    ray.get(mailbox.put.remote(flight, events))
 
 
 def _failed(flight: _Flight, reason: str) -> Iterator[Record]:
