@@ -21,6 +21,7 @@ from paribus.workers.environment import stacked
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
+    "RAY_worker_niceness": "0",  # they have the priority of workers without Ray
     # What every stack needs is imported while the cluster starts.
     "RAY_preload_python_modules": "paribus.workers.node,paribus.engines.stacked.engine",
 }

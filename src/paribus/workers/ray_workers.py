@@ -165,8 +165,8 @@ class RayWorkers:
 
     def _begin_anew(self) -> None:
         """Train again what was in flight, with another mailbox."""
-        flights = list(self._flights.values())
-        self._end()
+        # Each of them ends by itself when it next tells something.
+        flights, self._flights = list(self._flights.values()), {}
         self._mailbox, self._seen = self.open_mailbox(), 0
         for flight in flights:
             self._launch(flight.unfinished, flight.losses)
@@ -195,7 +195,9 @@ class RayWorkers:
 
         for flight in self._flights.values():
             with left():
-                ray.cancel(flight.ref, force=True)
+                # By an interrupt between two of its steps: a driver whose task is killed in the
+                # moment in which it ends can be taken down by it (Ray 2.60).
+                ray.cancel(flight.ref, force=False)
         self._flights.clear()
 
 
