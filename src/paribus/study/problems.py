@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from paribus.errors import nearest
@@ -50,6 +50,29 @@ def known_paths(model: type[BaseModel], prefix: str = "") -> list[str]:
         else:
             paths.append(prefix + name)
     return paths
+
+
+def plainest(error: ValidationError, values: Any) -> list[Any]:
+    """Return pydantic's findings in values without the branches of a union that nobody meant."""
+    found: dict[KeyPath, Any] = {}
+    for one in error.errors(include_url=False):
+        loc = _written(one["loc"], values)
+        one["loc"] = loc
+        found.setdefault(loc, one)
+    return list(found.values())
+
+
+def _written(path: KeyPath, values: Any) -> KeyPath:
+    """Return a path without pydantic's own parts, which have brackets; keys may have them too."""
+    found: list[str | int] = []
+    for part in path:
+        is_key = isinstance(values, Mapping) and part in values
+        if isinstance(part, str) and "[" in part and not is_key:
+            continue
+        found.append(part)
+        is_index = isinstance(values, list) and isinstance(part, int) and part < len(values)
+        values = values[part] if is_key or is_index else None
+    return tuple(found)
 
 
 def sentence(error: ErrorDetails, known: Sequence[str], source: Source, at: KeyPath = ()) -> str:
