@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from paribus import screen
 from paribus.clock.calibration import FITTED, RANGES, calibrate, held_out
 from paribus.clock.machine_profile import Calibrated, MachineProfile
+from paribus.screen import bars, machines
 
 PAGE = Path(__file__).parent.parent / "docs" / "prediction.md"
 
@@ -25,10 +25,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="that they are drawn by (default: 1)")
     parser.add_argument("--out", type=Path, default=PAGE)
     given = parser.parse_args()
-    with screen.measuring() as told:
+    with bars.measuring() as told:
         profile = calibrate(held=held_out(given.n, given.seed), told=told)
     given.out.write_text("\n".join(page(profile, given.seed)) + "\n")
-    screen.show_machine(profile, given.out, None)
+    machines.show_machine(profile, given.out, None)
 
 
 def page(profile: MachineProfile, seed: int) -> Iterator[str]:

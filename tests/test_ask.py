@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from paribus import cli, questions, screen
+from paribus import cli, questions
 from paribus.data import load as load_data
 from paribus.engines.base import Record
 from paribus.errors import InputError
 from paribus.report import charts
 from paribus.run import Settings, lay_out
+from paribus.screen import replies
 from paribus.store.store import Store
 from paribus.study.declaration import declaration
 from paribus.study.spec import Spec, builtin_names, from_values, load
@@ -205,7 +206,7 @@ def test_on_a_terminal_it_is_run_on_request(
     typed: str,
     runs: int,
 ) -> None:
-    monkeypatch.setattr(screen, "asks_back", lambda: True)
+    monkeypatch.setattr(replies, "asks_back", lambda: True)
     done = paribus("ask", "bf16", "--data", "breast-cancer", "--store", store, typed=typed)
     assert "Run it now? [y/N]" in done.stdout
     assert ran == [("precision", "breast-cancer", None)] * runs
@@ -246,7 +247,7 @@ def test_what_cannot_run_here_says_what_it_needs(
     text = asked("bf16", "--data", "mnist", "--store", store)
     assert "it needs its data. The data set mnist is not here: downloaded once, 12 MB." in text
     assert "To run it: paribus run precision --data mnist" in text
-    monkeypatch.setattr(screen, "asks_back", lambda: True)
+    monkeypatch.setattr(replies, "asks_back", lambda: True)
     assert "Run it now?" not in paribus("ask", gpu, "--store", store).stdout
     assert "Run it now?" in paribus("ask", "bf16", "--data", "mnist", "--store", store).stdout
 

@@ -13,8 +13,9 @@ from xml.etree import ElementTree
 import pytest
 from sklearn.datasets import load_iris
 
-from paribus import Result, Study, screen
+from paribus import Result, Study
 from paribus.report.style import VERDICTS
+from paribus.screen import bars, console
 from tests.report import made_up_analyses
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -155,7 +156,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
     notebook = Notebook()
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=notebook))
     monkeypatch.setitem(sys.modules, "IPython.display", notebook)
-    monkeypatch.setattr(screen.err, "is_jupyter", True)
+    monkeypatch.setattr(console.err, "is_jupyter", True)
     return notebook
 
 
@@ -174,7 +175,7 @@ def test_a_run_shows_a_bar_that_is_updated_in_place(tmp_path: Path, notebook: No
 def test_a_run_that_is_stopped_says_how_far_it_came(
     tmp_path: Path, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = screen._Shown.watch
+    watch = bars._Shown.watch
 
     def stop(self: Any, event: object) -> None:
         watch(self, event)
@@ -183,7 +184,7 @@ def test_a_run_that_is_stopped_says_how_far_it_came(
 
     study = iris(factors={"model.width": [4, 8]})  # a stack each
     with monkeypatch.context() as patched:
-        patched.setattr(screen._Shown, "watch", stop)
+        patched.setattr(bars._Shown, "watch", stop)
         with pytest.raises(KeyboardInterrupt, match=r"\d of 6 runs are kept: the same call goes"):
             study.run(store=tmp_path / "s.sqlite", workers=1)
     assert re.fullmatch(r"1/6 runs, stopped after \d+ s", notebook.shown[0][-1]["text/plain"])

@@ -24,7 +24,7 @@ from paribus.prospect import prospect
 from paribus.report import markdown
 from paribus.report.document import document
 from paribus.report.record import to_record
-from paribus.screen import foreseen
+from paribus.screen.plans import foreseen
 from paribus.stats.power import seeds_to_decide
 from paribus.store.store import Store
 from paribus.study.declaration import declaration

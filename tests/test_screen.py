@@ -3,7 +3,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from paribus import screen
+from paribus.screen.console import table
 
 ROWS = [
     {"study": "optimizers", "question": "Which optimizer learns best of all?", "runs": 80},
@@ -13,7 +13,7 @@ ROWS = [
 
 def printed(width: int) -> list[str]:
     console = Console(width=width, file=StringIO())
-    screen.table(ROWS, right=["runs"], wrap="question", console=console)
+    table(ROWS, right=["runs"], wrap="question", console=console)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 

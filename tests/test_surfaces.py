@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from paribus import screen
 from paribus.data import load as load_data
 from paribus.ends import where
 from paribus.errors import InputError
 from paribus.findings import Analysis, Ends
 from paribus.report.html import render
 from paribus.run import Settings, lay_out, make_plan, run_study
+from paribus.screen import replies
 from paribus.study.spec import from_values, load
 
 SMALL = {
@@ -76,7 +76,7 @@ def test_arms_that_never_get_there_are_not_called_equivalent(tmp_path: Path) -> 
 def test_what_it_was_measured_on_can_be_told(
     found: Analysis, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    screen.measured(found, [])
+    replies.measured(found, [])
     assert "Measured on plane, " in capsys.readouterr().out
 
 

@@ -20,11 +20,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import paribus
-from paribus import screen
 from paribus.checkpoints import Checkpoint, copy_to
 from paribus.cli import app
 from paribus.data import fit_scaling
 from paribus.report.log import render_log
+from paribus.screen import console
 from paribus.study.rows import split_rows
 from paribus.training_log import training_log
 
@@ -62,7 +62,7 @@ class Ran:
 def narrow() -> Iterator[None]:
     """A screen of 80 columns, whatever the tests are run in."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(screen.out, "width", 80)
+        patch.setattr(console.out, "width", 80)
         yield
 
 

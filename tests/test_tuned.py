@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from paribus import Study, screen
+from paribus import Study
 from paribus.analysis import analyse
 from paribus.data import load
 from paribus.engines.base import Record
 from paribus.errors import RunError, SpecError
 from paribus.findings import Analysis
 from paribus.run import Settings, lay_out, make_plan, run_study
+from paribus.screen import plans
 from paribus.store.store import Store
 from paribus.study.design import Design
 from paribus.study.spec import from_values
@@ -199,7 +200,7 @@ def test_a_study_from_python_is_tuned(tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
     made = study.plan(store=store)
     assert "after 4 that tune" in repr(made)
-    record = screen.plan_record(made)
+    record = plans.plan_record(made)
     assert (record["runs"], record["tuning"]["runs"]) == (6, 4)
     result = study.run(store=store, workers=1, progress=False)
     assert result.analysis.tuning

@@ -151,7 +151,7 @@ class Study:
         device is not to be had here; a run that is timed may take `limit` seconds. `on`: "ray" or
         "ray://HOST:PORT" trains on a Ray cluster; one that is started here ends with this process.
         """
-        from paribus import screen
+        from paribus.screen import bars, plans
 
         settings = Settings(
             Path(store),
@@ -163,12 +163,12 @@ class Study:
             on=on,
         )
         design = lay_out(self.spec, self.dataset, settings)
-        shown = screen.progress() if progress else nullcontext(lambda event: None)
+        shown = bars.training() if progress else nullcontext(lambda event: None)
         try:
             with shown as watch:
                 analysis = run_study(design, settings, watch=watch)
         except KeyboardInterrupt:
-            kept, runs = screen.kept(make_plan(design, settings))
+            kept, runs = plans.kept(make_plan(design, settings))
             raise KeyboardInterrupt(
                 f"{kept} of {runs} runs are kept: the same call goes on"
             ) from None
@@ -221,10 +221,10 @@ class Result:
         """
         import altair
 
-        from paribus import screen
         from paribus.report.plots import Plots
+        from paribus.screen import console
 
-        if screen.err.is_jupyter and altair.renderers.active == "default":
+        if console.err.is_jupyter and altair.renderers.active == "default":
             altair.renderers.enable("png", scale_factor=2)
         return Plots(self.analysis)
 

@@ -9,10 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from paribus.analysis import analyse, testable_margin
+from paribus.analysis import analyse
 from paribus.differing import Differing, Side, differing
 from paribus.errors import InputError
 from paribus.findings import ArmSummary, Contrast
+from paribus.judging import testable_margin
 from paribus.report.wording import listed
 from paribus.stats.paired import Paired
 from paribus.stats.unpaired import Unpaired

@@ -13,11 +13,11 @@ from typing import Any
 
 from rich.progress import Progress, Task
 
-from paribus import screen
 from paribus.data import PLANE, Dataset
 from paribus.findings import Analysis
 from paribus.report.style import VERDICTS
 from paribus.report.wording import counted
+from paribus.screen import plans, words
 from paribus.study.config import Config
 from paribus.study.outcomes import OUTCOMES
 from paribus.study.plan import Plan
@@ -84,16 +84,16 @@ def _held_equal(spec: Spec) -> dict[str, str]:
 def of_plan(plan: Plan) -> str:
     """Return what a plan would run: arms, stacks, time, what it can show, and what confounds it."""
     expected = plan.expected
-    sentences = [*(screen.foreseen(expected, plan.design) if expected and expected.spreads else ())]
+    sentences = [*(plans.foreseen(expected, plan.design) if expected and expected.spreads else ())]
     if expected and expected.contrasts and not expected.spreads:
         sentences = ["How small a difference these seeds can find is told once three have run."]
     return _html(
         "plan",
         plan=plan,
-        summary=screen.summary(plan),
+        summary=plans.summary(plan),
         most=MOST_ROWS,
         groups=[group for part in plan.parts for group in part.groups],
-        sentences=[*sentences, *screen.cost(plan)],
+        sentences=[*sentences, *plans.cost(plan)],
     )
 
 
@@ -143,7 +143,7 @@ class Bar(Progress):
         """Leave a line that says how it ended."""
         if self._handle is not None:
             ended = "stopped after" if kind else "in"
-            lasted = screen.duration(time.monotonic() - self._began)
+            lasted = words.duration(time.monotonic() - self._began)
             self._draw(None, f"{self._last}, {ended} {lasted}")
 
     def update(self, task_id: Any, **changes: Any) -> None:
@@ -161,7 +161,7 @@ class Bar(Progress):
         self._last = str(task.fields["runs"])
         told = [task.description, self._last, f"{task.completed:.0f}/{task.total:.0f} epochs"]
         if task.time_remaining:
-            told.append(f"about {screen.duration(task.time_remaining)} left")
+            told.append(f"about {words.duration(task.time_remaining)} left")
         self._draw(task, " · ".join(part for part in told if part))
 
     def _draw(self, task: Task | None, told: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from paribus.analysis import paired_differences, testable_margin
 from paribus.errors import InputError
+from paribus.judging import paired_differences, testable_margin
 from paribus.stats.power import (
     detectable,
     equivalence_power,

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paribus.analysis import testable_margin
 from paribus.clock.loading import loading_seconds
 from paribus.data import load as load_data
 from paribus.findings import Analysis
+from paribus.judging import testable_margin
 from paribus.reference.compare import Ran, Reproduction, Timed, assess, compare
 from paribus.reference.notebooks import Notebook, Timing
 from paribus.run import lay_out, make_plan, run_study

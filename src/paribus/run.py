@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from paribus.analysis import analyse, open_contrasts, undecided
+from paribus.analysis import analyse
 from paribus.clock import machine
 from paribus.data import Dataset
 from paribus.errors import InputError, RunError
 from paribus.findings import Analysis
+from paribus.judging import open_contrasts, undecided
 from paribus.profile import Profile
 from paribus.prospect import Prospect, prospect
 from paribus.settings import Settings, Watch

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paribus.analysis import analyse, curve_table
+from paribus.analysis import analyse
 from paribus.clock import machine
 from paribus.clock.machine import DISTURBED
+from paribus.curve_tables import curve_table
 from paribus.data import load
 from paribus.engines.base import Record
 from paribus.errors import InputError, RunError, SpecError

@@ -23,7 +23,7 @@ from markdown_it import MarkdownIt
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
-from paribus import display, screen
+from paribus import display
 from paribus.analysis import analyse
 from paribus.cli import app
 from paribus.data import from_frame
@@ -34,6 +34,7 @@ from paribus.report.charts.files import to_bytes
 from paribus.report.document import document
 from paribus.report.text import render_text
 from paribus.run import Settings, foresee, make_plan
+from paribus.screen import console, plans
 from paribus.store.store import Store
 from paribus.study.spec import load
 from tests.security.conftest import HOSTILE, study_of, table
@@ -282,12 +283,12 @@ def test_no_command_prints_a_control_character(
 def test_a_terminal_is_sent_styles_of_ours_alone(
     found: Analysis, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    console = screen._Console(
+    terminal = console._Console(
         force_terminal=True, color_system="truecolor", markup=False, highlight=False, width=120
     )
-    render_text(found, console)
-    console.print(HOSTILE)
-    console.print(Text(HOSTILE))
+    render_text(found, terminal)
+    terminal.print(HOSTILE)
+    terminal.print(Text(HOSTILE))
     printed = capsys.readouterr().out
     assert "\x1b[" in printed
     plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)
@@ -300,9 +301,9 @@ def test_a_plan_and_its_warnings_print_no_control_character(
 ) -> None:
     laid_out = study_of(from_frame(table(), HOSTILE, name=HOSTILE))
     made = make_plan(laid_out, Settings(tmp_path / "s.sqlite", workers=1))
-    screen.show_plan(made, foresee(laid_out, Settings(tmp_path / "s.sqlite")))
-    screen.headline(made)
-    screen.print_json(screen.plan_record(made))
+    plans.show_plan(made, foresee(laid_out, Settings(tmp_path / "s.sqlite")))
+    plans.headline(made)
+    console.print_json(plans.plan_record(made))
     printed = capsys.readouterr()
     assert "alert(1)" in printed.out
     assert "alert(1)" in printed.err

@@ -59,22 +59,22 @@ def ask(
 
       paribus ask optimizers --run
     """
-    from paribus import screen
     from paribus.matching import closest
     from paribus.questions import answered_on, questions, stored_answer
+    from paribus.screen import console, replies
 
     known, text = questions(store), " ".join(words or ()).strip()
     listed = [{"study": one.name, "question": one.question} for one in known.values()]
     if not text:
         if json:
-            screen.print_json(listed)
+            console.print_json(listed)
         else:
-            screen.table(listed, wrap="question")
+            console.table(listed, wrap="question")
         return
     names = closest(text, {one.name: (one.question, *one.asks) for one in known.values()})
     if not names:
-        screen.err.print(f"paribus: no study is about {text!r}; the questions are", soft_wrap=True)
-        screen.table(listed, wrap="question", console=screen.err)
+        console.err.print(f"paribus: no study is about {text!r}; the questions are", soft_wrap=True)
+        console.table(listed, wrap="question", console=console.err)
         raise typer.Exit(2)
     name, *near = names
     question = known[name]
@@ -86,7 +86,7 @@ def ask(
             f"{data}: run its own file with --data {data}"
         )
     if not json:
-        screen.found(name, near)
+        replies.found(name, near)
     if found is None:
         if run_ or _offer(question, overrides, data_root, store, near, json):
             run(name, data, target, data_root=data_root, store=store, json=json)
@@ -95,14 +95,14 @@ def ask(
     if json:
         from paribus.report.record import to_record
 
-        screen.print_json({**to_record(found), "report": str(path), "near": near})
+        console.print_json({**to_record(found), "report": str(path), "near": near})
         return
     from paribus.report.text import render_text
 
-    render_text(found, screen.out, brief=True)
+    render_text(found, console.out, brief=True)
     others = [one for one in answered_on(question, store) if one != found.data["data set"]]
-    screen.measured(found, [] if data else others)
-    screen.out.print(f"Report: {path}", soft_wrap=True)
+    replies.measured(found, [] if data else others)
+    console.out.print(f"Report: {path}", soft_wrap=True)
 
 
 def _measured_on(data: str | None, target: str | None) -> Dataset | str | None:
@@ -121,8 +121,8 @@ def _offer(
     json: bool,
 ) -> bool:
     """Say what a study that is not answered would run, and return whether it is to be run now."""
-    from paribus import screen
     from paribus.questions import answered_on, outlook
+    from paribus.screen import console, plans, replies
     from paribus.study.spec import load
 
     spec = load(question.name, overrides)
@@ -131,13 +131,13 @@ def _offer(
     if store != DEFAULT_STORE:
         command += f" --store {shlex.quote(str(store))}"
     if json:
-        screen.print_json(
+        console.print_json(
             {
                 "name": question.name,
                 "question": question.question,
                 "answer": None,
                 "reason": question.reason,
-                "plan": screen.plan_record(expected.plan) if expected.plan else None,
+                "plan": plans.plan_record(expected.plan) if expected.plan else None,
                 "lacks": expected.lacks,
                 "problems": expected.problems,
                 "command": command,
@@ -146,8 +146,8 @@ def _offer(
         )
         return False
     others = [one for one in answered_on(question, store) if one != spec.data.source]
-    screen.unanswered(question, spec.data.source, others, expected, command)
-    return expected.can_run and screen.asks_back() and typer.confirm("Run it now?", default=False)
+    replies.unanswered(question, spec.data.source, others, expected, command)
+    return expected.can_run and replies.asks_back() and typer.confirm("Run it now?", default=False)
 
 
 @app.command()
@@ -159,12 +159,12 @@ def studies(
     The time is for what the store lacks, as `paribus plan` estimates it; `ref` is the notebook of
     `paribus reproduce` that asks the question.
     """
-    from paribus import screen
     from paribus.questions import outlook
+    from paribus.screen import console, replies
     from paribus.study.spec import builtin_names, load
 
     rows = []
-    with screen.err.status("Estimating times …"):
+    with console.err.status("Estimating times …"):
         for name in builtin_names():
             spec = load(name)
             expected = outlook(spec, make_settings(store, None, "auto"), data_root)
@@ -172,13 +172,13 @@ def studies(
             if json:
                 row |= {"about_seconds": expected.seconds, "lacks": expected.lacks}
             else:
-                row["about"] = screen.about(expected)
+                row["about"] = replies.about(expected)
             reference = "reference" if json else "ref"
             rows.append({**row, "data": spec.data.source, reference: spec.reference or ""})
     if json:
-        screen.print_json(rows)
+        console.print_json(rows)
     else:
-        screen.table(rows, right=["runs"], wrap="question")
+        console.table(rows, right=["runs"], wrap="question")
 
 
 @app.command()
@@ -208,11 +208,12 @@ def reproduce(
 
       paribus reproduce B D --seeds 3
     """
-    from paribus import screen
     from paribus.reference.notebooks import chosen
     from paribus.report.reproduction import render, to_record
-    from paribus.reproduce import lay_out_all, plans
+    from paribus.reproduce import lay_out_all
+    from paribus.reproduce import plans as plans_of
     from paribus.reproduce import reproduce as run_again
+    from paribus.screen import bars, console, plans
 
     settings = make_settings(store, workers, device, skip_unavailable=True)
     overrides = read_overrides(None, None, seeds, None, set_)
@@ -220,15 +221,15 @@ def reproduce(
     for notebook in chosen(notebooks or []):
         designs = lay_out_all(notebook, settings, overrides, data_root)
         try:
-            with screen.progress() as watch:
-                for plan in plans(designs, settings):
-                    screen.headline(plan)
+            with bars.training() as watch:
+                for plan in plans_of(designs, settings):
+                    plans.headline(plan)
                 found = run_again(notebook, designs, settings, overrides, data_root, watch)
         except KeyboardInterrupt:
-            screen.err.print("Stopped. Finished runs are kept: the same command goes on.")
+            console.err.print("Stopped. Finished runs are kept: the same command goes on.")
             raise typer.Exit(130) from None
         records.append(to_record(found))
         if not json:
-            render(found, screen.out)
+            render(found, console.out)
     if json:
-        screen.print_json(records)
+        console.print_json(records)

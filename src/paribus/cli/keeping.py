@@ -35,8 +35,8 @@ def merge(
 
       paribus merge last-month.sqlite --store all.sqlite
     """
-    from paribus import screen
     from paribus.report.wording import clean
+    from paribus.screen import console
     from paribus.settings import Settings
     from paribus.store.merge import copy_checkpoints
     from paribus.store.merge import merge as merge_stores
@@ -51,7 +51,7 @@ def merge(
             folder, Settings(store).checkpoint_folder, target, but=merged.unlike
         )
     if json:
-        screen.print_json(
+        console.print_json(
             {
                 "runs": merged.runs,
                 "studies": merged.studies,
@@ -75,7 +75,7 @@ def merge(
                 f"Left out, for they are damaged in {file}: {some}{more}. "
                 f"`paribus doctor --store {file}` tells more."
             )
-        screen.out.print("\n".join(told), soft_wrap=True)
+        console.out.print("\n".join(told), soft_wrap=True)
     if merged.damaged:
         raise typer.Exit(1)
 
@@ -98,8 +98,8 @@ def delete(
 
       paribus delete 3fa94c17 --yes
     """
-    from paribus import screen
     from paribus.report.wording import clean
+    from paribus.screen import console
     from paribus.settings import Settings
     from paribus.store.deletion import delete as delete_study
     from paribus.store.deletion import deletion
@@ -114,7 +114,7 @@ def delete(
         typer.confirm(f"Delete {what} for good?", abort=True, err=True)
     networks = delete_study(store, planned, Settings(store).checkpoint_folder)
     if json:
-        screen.print_json(
+        console.print_json(
             {
                 "study": planned.name,
                 "key": planned.key,
@@ -124,7 +124,7 @@ def delete(
         )
     else:
         beside = f" and {networks:,} trained networks" if networks else ""
-        screen.out.print(
+        console.out.print(
             f"Deleted {what}{beside}. `paribus compact` makes the file smaller.", soft_wrap=True
         )
 
@@ -135,7 +135,7 @@ def compact(store: StoreFile = DEFAULT_STORE, json: Json = False) -> None:
 
     Nothing in it changes. It takes as much room again on the disk meanwhile.
     """
-    from paribus import screen
+    from paribus.screen import console
     from paribus.store.backup import backup_of
     from paribus.store.deletion import compact as compact_file
     from paribus.store.store import Store
@@ -144,33 +144,33 @@ def compact(store: StoreFile = DEFAULT_STORE, json: Json = False) -> None:
     files = [file for file in (store, backup_of(store)) if file.exists()]
     sizes = {str(file): compact_file(file) for file in files}
     if json:
-        screen.print_json({file: {"before": b, "after": a} for file, (b, a) in sizes.items()})
+        console.print_json({file: {"before": b, "after": a} for file, (b, a) in sizes.items()})
         return
     for file, (before, after) in sizes.items():
-        screen.out.print(f"{file}: {before:,} bytes before, {after:,} now", soft_wrap=True)
+        console.out.print(f"{file}: {before:,} bytes before, {after:,} now", soft_wrap=True)
 
 
 def check_store(store: Path, restore: bool, json: bool) -> None:
     """Say what is sound in a store and its backup, and on request restore it."""
-    from paribus import screen
+    from paribus.screen import console
     from paribus.store.check import examine
     from paribus.store.restore import restore as restore_store
 
-    with screen.err.status(f"Reading {store} …"):
+    with console.err.status(f"Reading {store} …"):
         before = examine(store)
     restored = None
     if restore and not before.ok:
-        with screen.err.status(f"Restoring {store} …"):
+        with console.err.status(f"Restoring {store} …"):
             restored = restore_store(store, before)
     health = restored.after if restored else before
     if json:
         kept = restored and restored.kept and str(restored.kept)
-        screen.print_json(health.record() | ({"damaged": kept} if restored else {}))
+        console.print_json(health.record() | ({"damaged": kept} if restored else {}))
     else:
         if restored:
             _show_health(before)
             where = f" from what is sound; the damaged file is {restored.kept}"
-            screen.out.print(
+            console.out.print(
                 f"Restored{where if restored.kept else ' from the backup'}. Now:", soft_wrap=True
             )
         _show_health(health)
@@ -180,7 +180,7 @@ def check_store(store: Path, restore: bool, json: bool) -> None:
 
 def _show_health(health: Health) -> None:
     from paribus.report.wording import clean
-    from paribus.screen import out
+    from paribus.screen.console import out
     from paribus.store.backup import backup_of
 
     backup = health.backup_problems

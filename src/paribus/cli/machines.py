@@ -17,10 +17,10 @@ app.add_typer(data_app, name="data")
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of study files, for editors that complete and check YAML."""
-    from paribus import screen
+    from paribus.screen import console
     from paribus.study.spec import json_schema
 
-    screen.print_json(json_schema())
+    console.print_json(json_schema())
 
 
 @app.command()
@@ -72,15 +72,15 @@ def doctor(
     from paribus.doctor import require as missing_of
 
     wanted = requirements(require) if require is not None else []
-    from paribus import screen
+    from paribus.screen import console, machines
 
-    with screen.err.status("Asking each framework what it sees …"):
+    with console.err.status("Asking each framework what it sees …"):
         rows = examine()
     missing = missing_of(rows, wanted)
     if json:
-        screen.print_json([row.record() for row in rows])
+        console.print_json([row.record() for row in rows])
     else:
-        screen.table([screen.checked(row) for row in rows], wrap="found")
+        console.table([machines.checked(row) for row in rows], wrap="found")
     for problem in missing:
         typer.echo(f"paribus: {problem}", err=True)
     if missing:
@@ -115,31 +115,31 @@ def machine(
 
       paribus machine --show --json
     """
-    from paribus import screen
     from paribus.clock import calibration
     from paribus.clock.machine_profile import default_file, read
+    from paribus.screen import bars, console, machines
 
     path = out or default_file()
     if show:
         profile = read(path)
     else:
-        with screen.measuring() as told:
+        with bars.measuring() as told:
             fitted = calibration.QUICK if quick else calibration.FITTED
             count = calibration.HELD_OUT // 2 if quick else calibration.HELD_OUT
             profile = calibration.calibrate(fitted, calibration.held_out(count), told)
         profile.write(path)
     if json:
-        screen.print_json(screen.machine_record(profile, path))
+        console.print_json(machines.machine_record(profile, path))
     else:
-        screen.show_machine(profile, path, calibration.gpu_pays(profile))
+        machines.show_machine(profile, path, calibration.gpu_pays(profile))
 
 
 @data_app.command("list")
 def data_list(data_root: DataRoot = None, json: Json = False) -> None:
     """List the data sets that go by a name, and where they are."""
-    from paribus import screen
     from paribus.data import REGISTRY
     from paribus.data.registry import location
+    from paribus.screen import console
 
     rows = []
     for name, entry in REGISTRY.items():
@@ -155,11 +155,11 @@ def data_list(data_root: DataRoot = None, json: Json = False) -> None:
             }
         )
     if json:
-        screen.print_json(rows)
+        console.print_json(rows)
     else:
-        screen.table(rows, right=["rows"], wrap="what")
+        console.table(rows, right=["rows"], wrap="what")
         if any(row["here"] == "no" for row in rows):
-            screen.out.print("`paribus data get NAME` downloads what is not here.")
+            console.out.print("`paribus data get NAME` downloads what is not here.")
 
 
 @data_app.command("get")
@@ -168,7 +168,7 @@ def data_get(
     data_root: DataRoot = None,
 ) -> None:
     """Download a data set into the cache, if it is not here yet, and check its checksums."""
-    from paribus import screen
     from paribus.data import fetch
+    from paribus.screen import console
 
-    screen.out.print(f"{name}: {fetch(name, data_root)}", soft_wrap=True)
+    console.out.print(f"{name}: {fetch(name, data_root)}", soft_wrap=True)

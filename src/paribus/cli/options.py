@@ -187,15 +187,15 @@ def command_again(study: str, overrides: dict[str, Any]) -> str:
 
 def stored_analysis(study: str, store: Path) -> Analysis:
     """Return the analysis of a study in a store; where several have its name, say which it is."""
-    from paribus import screen
     from paribus.analysis import analyse
+    from paribus.screen import console
     from paribus.store.store import Store
 
     with Store(store) as opened:
         found = analyse(opened, study)
         same = sum(row.name == study for row in opened.studies())
     if same > 1:
-        screen.err.print(
+        console.err.print(
             f"{same} studies are called {study}; this is the newest, {found.key[:8]}. "
             "`paribus list` shows the keys of the others."
         )
@@ -204,16 +204,16 @@ def stored_analysis(study: str, store: Path) -> Analysis:
 
 def print_log(study: str, curves: DataFrame, steps: DataFrame, every_row: bool = False) -> None:
     """Print the log of training, and say where the rest is where it is long."""
-    from paribus import screen
     from paribus.report.log import render_log
+    from paribus.screen import console
     from paribus.training_log import training_log
 
-    if shown := render_log(training_log(curves, steps), screen.out, every_row):
-        screen.out.print(
+    if shown := render_log(training_log(curves, steps), console.out, every_row):
+        console.out.print(
             f"Shown: {shown}. `paribus log {shlex.quote(study)} --every-row` prints all, --arm "
             f"NAME one arm, --arm NAME --seed N one run."
         )
-        screen.out.print()
+        console.out.print()
 
 
 def report_path(analysis: Analysis, store: Path) -> Path:

@@ -28,7 +28,7 @@ _TABLES = ("runs", "curves", "contrasts", "arms")
 @app.command("list")
 def list_(store: StoreFile = DEFAULT_STORE, json: Json = False) -> None:
     """List the studies in a store, the newest first."""
-    from paribus import screen
+    from paribus.screen import console
     from paribus.store.store import Store
 
     with Store(store) as opened:
@@ -47,7 +47,7 @@ def list_(store: StoreFile = DEFAULT_STORE, json: Json = False) -> None:
             for row in opened.studies()
         ]
     if json:
-        screen.print_json(rows)
+        console.print_json(rows)
     elif rows:
         troubled = [w for w in ("diverged", "failed") if any(row[w] for row in rows)]
         shown = [
@@ -62,9 +62,9 @@ def list_(store: StoreFile = DEFAULT_STORE, json: Json = False) -> None:
             }
             for row in rows
         ]
-        screen.table(shown, right=["done", *troubled], wrap="question")
+        console.table(shown, right=["done", *troubled], wrap="question")
     else:
-        screen.out.print(f"No studies in {store} yet: `paribus run STUDY` adds one.")
+        console.out.print(f"No studies in {store} yet: `paribus run STUDY` adds one.")
 
 
 @app.command()
@@ -77,17 +77,17 @@ def show(study: StoredName, store: StoreFile = DEFAULT_STORE, json: Json = False
 
       paribus show optimizers --json | jq .answer
     """
-    from paribus import screen
+    from paribus.screen import console
 
     analysis = stored_analysis(study, store)
     if json:
         from paribus.report.record import to_record
 
-        screen.print_json(to_record(analysis))
+        console.print_json(to_record(analysis))
     else:
         from paribus.report.text import render_text
 
-        render_text(analysis, screen.out)
+        render_text(analysis, console.out)
 
 
 @app.command()
@@ -116,18 +116,18 @@ def compare(
 
       paribus compare frameworks frameworks --with-store other-machine.sqlite --json
     """
-    from paribus import screen
     from paribus.comparison import compare as compare_sides
     from paribus.comparison import read_side
     from paribus.report.comparison import render, to_record
+    from paribus.screen import console
     from paribus.store.store import Store
 
     with Store(store) as ours, Store(with_store or store) as theirs:
         found = compare_sides(read_side(ours, here), read_side(theirs, there))
     if json:
-        screen.print_json(to_record(found))
+        console.print_json(to_record(found))
     else:
-        render(found, screen.out)
+        render(found, console.out)
 
 
 @app.command()
@@ -161,7 +161,7 @@ def log(
     """
     if json and csv:
         raise InputError("--json and --csv exclude each other")
-    from paribus.analysis import curve_table
+    from paribus.curve_tables import curve_table
     from paribus.store.store import Store
 
     with Store(store) as opened:
@@ -177,7 +177,7 @@ def log(
     if "train_loss" not in set(curves["metric"]):
         raise InputError(f"{study} has no losses: `paribus report {study}` draws what it has")
     if json or csv:
-        from paribus import screen
+        from paribus.screen import console
         from paribus.training_log import records, training_log
 
         table = training_log(curves, steps)
@@ -187,7 +187,7 @@ def log(
 
             typer.echo(clean(spreadsheet_safe(table).to_csv(index=False)), nl=False)
         else:
-            screen.print_json(records(table))
+            console.print_json(records(table))
     elif seed is not None:
         from paribus.report.log import run_lines
         from paribus.report.wording import clean
@@ -224,10 +224,10 @@ def checkpoints(
 
       paribus checkpoints optimizers --out networks
     """
-    from paribus import screen
     from paribus.checkpoints import checkpoints as kept_of
     from paribus.checkpoints import copy_to
     from paribus.report.wording import labelled
+    from paribus.screen import console
     from paribus.settings import Settings
     from paribus.store.store import Store
     from paribus.study.outcomes import OUTCOMES
@@ -237,7 +237,7 @@ def checkpoints(
     if out is not None:
         kept = copy_to(out, kept)
     if json:
-        screen.print_json(
+        console.print_json(
             [{"arm": k.arm, "seed": k.seed, k.metric: k.value, "path": str(k.path)} for k in kept]
         )
         return
@@ -246,7 +246,7 @@ def checkpoints(
     rows = [
         {"arm": k.arm, "seed": k.seed, value: outcome.show(k.value), "path": k.path} for k in kept
     ]
-    screen.lines(rows, right=["seed", value])
+    console.lines(rows, right=["seed", value])
 
 
 @app.command()
@@ -272,13 +272,13 @@ def report(
 
       paribus report optimizers --out paper/optimizers.tex
     """
-    from paribus import screen
     from paribus.report import forms
+    from paribus.screen import console
 
     form = forms.form_of(out, format)
     analysis = stored_analysis(study, store)
     path = out or report_path(analysis, store).with_suffix(f".{form}")
-    screen.out.print(f"Report: {forms.write(analysis, path, form, store)}", soft_wrap=True)
+    console.out.print(f"Report: {forms.write(analysis, path, form, store)}", soft_wrap=True)
 
 
 @app.command()
@@ -308,10 +308,10 @@ def chart(
     if (name is None) != (out is None):
         missing = "NAME: `paribus chart STUDY` lists them" if name is None else "--out FILE"
         raise InputError(f"to write a chart takes a name and a file; missing is {missing}")
-    from paribus import screen
     from paribus.report import charts
     from paribus.report.charts.files import checked
     from paribus.report.wording import clean
+    from paribus.screen import console
 
     if name is not None and out is not None:
         format = checked(out.suffix.lstrip(".").lower())
@@ -319,16 +319,16 @@ def chart(
         from paribus.files import write_whole
 
         write_whole({out: charts.to_bytes(figure, format, scale)}, "the chart")
-        screen.out.print(f"{figure.name}: {out}", soft_wrap=True)
+        console.out.print(f"{figure.name}: {out}", soft_wrap=True)
         return
     rows = [
         {"chart": one.name, "caption": clean(one.caption)}
         for one in charts.every(stored_analysis(study, store))
     ]
     if json:
-        screen.print_json(rows)
+        console.print_json(rows)
     else:
-        screen.table(rows, wrap="caption")
+        console.table(rows, wrap="caption")
 
 
 @app.command()
@@ -351,7 +351,7 @@ def export(
 
       paribus export optimizers --what contrasts --out contrasts.csv
     """
-    from paribus import screen
+    from paribus.screen import console
 
     chosen = format or out.suffix.lstrip(".")
     if chosen not in ("csv", "parquet"):
@@ -365,7 +365,7 @@ def export(
     frame = _table(study, what, store)
     write_frame(frame, chosen, out)
     rows = len(frame)
-    screen.out.print(f"{rows} {what if what == 'runs' else 'rows'}: {out}", soft_wrap=True)
+    console.out.print(f"{rows} {what if what == 'runs' else 'rows'}: {out}", soft_wrap=True)
 
 
 def _table(study: str, what: str, store: Path) -> DataFrame:

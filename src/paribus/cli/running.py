@@ -95,9 +95,9 @@ def run(
 
       paribus run optimizers --on ray://head.example:10001
     """
-    from paribus import screen
     from paribus.profile import Profile
     from paribus.run import extension, make_plan, run_study
+    from paribus.screen import bars, console, machines, plans
 
     settings = make_settings(
         store,
@@ -117,45 +117,45 @@ def run(
     while more:
         added = extension(design, settings)
         if not added:
-            screen.err.print("Every contrast is decided: no seeds are added.")
+            console.err.print("Every contrast is decided: no seeds are added.")
             break
         overrides |= added
         design = lay_out_study(study, overrides, data_root, settings, allow_code)
         plan = make_plan(design, settings)
         if any(part.stacks for part in plan.parts):  # else it was extended before: once more
-            screen.err.print(f"What is open gets {added['seeds']} seeds in all.")
+            console.err.print(f"What is open gets {added['seeds']} seeds in all.")
             break
-    screen.headline(plan)
+    plans.headline(plan)
     try:
-        with screen.progress() as watch:
+        with bars.training() as watch:
             spent = Profile()
             analysis = run_study(design, settings, command_again(study, overrides), watch, spent)
     except KeyboardInterrupt:
-        kept, runs = screen.kept(make_plan(design, settings))
-        screen.err.print(f"Stopped. {kept} of {runs} runs are kept: the same command goes on.")
+        kept, runs = plans.kept(make_plan(design, settings))
+        console.err.print(f"Stopped. {kept} of {runs} runs are kept: the same command goes on.")
         raise typer.Exit(130) from None
     if json:
         from paribus.report.record import to_record
 
         written = write_report(analysis, settings) if report else None
-        screen.print_json({**to_record(analysis), "report": written and str(written)})
+        console.print_json({**to_record(analysis), "report": written and str(written)})
     else:
         from paribus.report.text import render_text
 
         if log_every is not None:
             if analysis.steps.empty:
-                screen.err.print(
+                console.err.print(
                     f"No epoch has {log_every} steps: nothing is logged within epochs."
                 )
             print_log(analysis.name, analysis.curves, analysis.steps)
-        render_text(analysis, screen.out)
+        render_text(analysis, console.out)
         if report:
-            screen.out.print(f"Report: {write_report(analysis, settings)}", soft_wrap=True)
+            console.out.print(f"Report: {write_report(analysis, settings)}", soft_wrap=True)
     if profile:
         path = settings.store.parent / "profiles" / f"{file_name(design.spec.name)}.json"
         if spent.workers:  # else what an earlier run has written stays
             spent.write(path)
-        screen.show_profile(spent, path)
+        machines.show_profile(spent, path)
     if any(arm.failed for arm in analysis.trained_arms):
         raise typer.Exit(1)
 
@@ -201,7 +201,7 @@ def plan(
 
       paribus plan my-study.yaml --machine other-machine.json
     """
-    from paribus import screen
+    from paribus.screen import console, plans
 
     overrides = read_overrides(data, target, seeds, margin, set_)
     if machine is not None:
@@ -218,9 +218,9 @@ def plan(
     profile = of_this_machine() if made.design.timed and not made.site else None
     predictions = predict(profile, made.design) if profile else []
     if json:
-        screen.print_json(screen.plan_record(made, expected, predictions))
+        console.print_json(plans.plan_record(made, expected, predictions))
     else:
-        screen.show_plan(made, expected, predictions)
+        plans.show_plan(made, expected, predictions)
 
 
 def _predict(
@@ -233,10 +233,10 @@ def _predict(
     json: bool,
 ) -> None:
     """Print what a study's arms would take on the machine of a profile, which may have others."""
-    from paribus import screen
     from paribus.clock.machine_profile import named
     from paribus.clock.predict import predict
     from paribus.report.record import plain
+    from paribus.screen import console, plans
     from paribus.study.design import design
     from paribus.study.engine import EngineId
     from paribus.study.spec import load
@@ -249,9 +249,9 @@ def _predict(
     laid_out = design(spec, load_dataset(spec, data_root), engine)
     found = predict(profile, laid_out)
     if json:
-        screen.print_json(
+        console.print_json(
             {"study": spec.name, "machine": profile.machine, "predictions": plain(found)}
         )
     else:
-        screen.out.print(f"{laid_out.dataset.name} on {profile.machine}")
-        screen.show_predictions(found)
+        console.out.print(f"{laid_out.dataset.name} on {profile.machine}")
+        plans.show_predictions(found)
