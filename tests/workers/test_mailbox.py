@@ -58,8 +58,22 @@ def test_a_stranger_is_not_listened_to(mailbox: MailboxHere) -> None:
     assert mailbox.take(0) == [(1, EpochDone(1))]
 
 
-def test_a_closed_mailbox_leaves_no_thread() -> None:
+def test_what_cannot_be_read_is_told_to_who_sent_it(mailbox: MailboxHere) -> None:
+    with pytest.raises((EOFError, OSError)):
+        mailbox.post(1)([Unreadable()])  # type: ignore[list-item]
+    mailbox.post(1)([EpochDone(1)])
+    assert mailbox.take(0) == [(1, EpochDone(1))]
+
+
+class Unreadable:
+    def __reduce__(self) -> tuple:
+        return int, ("no number",)
+
+
+def test_a_mailbox_closes_at_any_moment_and_leaves_no_thread() -> None:
     before = threading.active_count()
-    mailbox = MailboxHere()
-    mailbox.close()
+    for _ in range(100):
+        mailbox = MailboxHere()
+        mailbox.post(1)([EpochDone(1)])
+        mailbox.close()
     assert threading.active_count() == before

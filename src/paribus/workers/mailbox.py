@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
-from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
 from typing import Any, Protocol
 
@@ -70,7 +69,6 @@ class MailboxHere:
         self._key = secrets.token_bytes(32)
         self._listener = Listener(authkey=self._key)
         self._letters, self._some = Letters(), threading.Condition()
-        self._open = True
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
@@ -89,20 +87,26 @@ class MailboxHere:
 
     def close(self) -> None:
         """See `Mailbox`."""
-        self._open = False
-        self.post(0)([])  # which wakes it
+        with Client(self._listener.address, authkey=self._key) as line:
+            line.send(_FAREWELL)
         self._thread.join()
         self._listener.close()
 
     def _listen(self) -> None:
-        while self._open:
-            # One that is no worker of ours, or that was killed while it told.
-            with suppress(AuthenticationError, OSError, EOFError), self._listener.accept() as line:
-                flight, events = line.recv()
+        while True:
+            # Who is no worker of ours, was killed while it told, or tells what cannot be read
+            # finds its line closed.
+            with suppress(Exception), self._listener.accept() as line:
+                told = line.recv()
+                if told == _FAREWELL:
+                    return
                 with self._some:
-                    self._letters.put(flight, events)
+                    self._letters.put(*told)
                     self._some.notify()
                 line.send(None)
+
+
+_FAREWELL = "that is all"
 
 
 def _tell(address: Any, key: bytes, flight: int, events: list[Event]) -> None:
