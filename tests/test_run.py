@@ -346,29 +346,34 @@ def answer_of(folder: Path, arguments: Sequence[str] = ()) -> dict:
 LONG = {**FOUR_SHAPES, "train": {**SMALL["train"], "epochs": 150}}
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    write_study(folder, LONG)
+    return answer_of(folder)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9 on Windows")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_after_a_kill_the_same_command_goes_on_and_gives_the_same_table(
-    tmp_path: Path, how: signal.Signals
+    tmp_path: Path, undisturbed: dict, how: signal.Signals
 ) -> None:
-    write_study(tmp_path / "killed", LONG)
-    write_study(tmp_path / "whole", LONG)
-    process = paribus_command(tmp_path / "killed", "run", "study.yaml", "--workers", "1")
-    wait_for_runs(tmp_path / "killed", process, 6)
+    write_study(tmp_path, LONG)
+    process = paribus_command(tmp_path, "run", "study.yaml", "--workers", "1")
+    wait_for_runs(tmp_path, process, 6)
     process.send_signal(how)
     process.communicate(timeout=60)
     assert process.returncode == (-how if how == signal.SIGKILL else 130)
-    kept = stored_runs(tmp_path / "killed")
+    kept = stored_runs(tmp_path)
     assert 6 <= kept < 24
-    with Store(tmp_path / "killed" / ".paribus" / "store.sqlite") as store:
+    with Store(tmp_path / ".paribus" / "store.sqlite") as store:
         before = {r.key: r.finished for r in store.study("small").runs if r.status == "done"}
-    resumed = answer_of(tmp_path / "killed")
-    with Store(tmp_path / "killed" / ".paribus" / "store.sqlite") as store:
+    resumed = answer_of(tmp_path)
+    with Store(tmp_path / ".paribus" / "store.sqlite") as store:
         after = {r.key: r.finished for r in store.study("small").runs}
     assert {key: after[key] for key in before} == before  # not trained again
-    whole = answer_of(tmp_path / "whole")
-    assert resumed["arms"] == whole["arms"]
-    assert resumed["contrasts"] == whole["contrasts"]
+    assert resumed["arms"] == undisturbed["arms"]
+    assert resumed["contrasts"] == undisturbed["contrasts"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to find the workers")

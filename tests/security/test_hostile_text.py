@@ -50,6 +50,11 @@ def found(hostile_store: Path) -> Analysis:
 
 
 @pytest.fixture(scope="module")
+def page(found: Analysis) -> str:
+    return html.render(found)
+
+
+@pytest.fixture(scope="module")
 def figures(found: Analysis) -> list[charts.Figure]:
     return list(charts.every(found))
 
@@ -87,8 +92,7 @@ def check_inert(page: str) -> Counter[str]:
     return names
 
 
-def test_a_page_holds_nothing_that_acts(found: Analysis) -> None:
-    page = html.render(found)
+def test_a_page_holds_nothing_that_acts(page: str) -> None:
     names = check_inert(page)
     assert names["h1"] == names["title"] == names["main"] == names["style"] == 1
     assert names["svg"] == page.count("<svg") > 4  # each is ours
@@ -96,9 +100,9 @@ def test_a_page_holds_nothing_that_acts(found: Analysis) -> None:
     ET.fromstring(page)
 
 
-def test_a_page_forbids_what_it_does_not_need(found: Analysis, figures: list[Any]) -> None:
-    for page in (html.render(found), to_bytes(figures[0], "html").decode()):
-        head = elements(page)[1]
+def test_a_page_forbids_what_it_does_not_need(page: str, figures: list[Any]) -> None:
+    for one in (page, to_bytes(figures[0], "html").decode()):
+        head = elements(one)[1]
         policy = next(e for e in head if e.get("http-equiv") == "Content-Security-Policy")
         rules = dict(one.strip().split(" ", 1) for one in policy.get("content").split(";"))
         assert rules["default-src"] == "'none'"
