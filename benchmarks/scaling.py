@@ -104,18 +104,17 @@ def on_ray() -> dict[str, float]:
     """Return the seconds in which a run comes by the mailbox, and a stack is given to Ray."""
     import ray
 
-    from paribus.workers import node
+    from paribus.workers.mailbox import MailboxActor
 
     ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="ERROR")
-    mailbox = ray.remote(node.Mailbox).options(num_cpus=0).remote()
-    some = [record(number) for number in range(STACK)]
-    ray.get(mailbox.put.remote(0, some))
-    ray.get(mailbox.take.remote(0))
+    mailbox = MailboxActor()
+    post, some = mailbox.post(0), [record(number) for number in range(STACK)]
+    post(some)
 
     def receive() -> None:
-        for _ in range(8):
-            ray.get(mailbox.put.remote(0, some))
-            ray.get(mailbox.take.remote(0))
+        for told in range(1, 9):
+            post(some)
+            mailbox.take(told * STACK)
 
     nothing = ray.remote(_nothing).options(num_cpus=1)
     ray.get([nothing.remote(some[0]) for _ in range(8)])

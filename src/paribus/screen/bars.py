@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -36,10 +37,17 @@ def training() -> Iterator[Watch]:
         with Bar() as in_place:
             yield _Shown(in_place).watch
         return
-    bar = Progress(
+    numbers = "{task.fields[runs]} · {task.completed:.0f}/{task.total:.0f} epochs"
+    with _bar(TextColumn(numbers)) as bar:
+        yield _Shown(bar).watch
+
+
+def _bar(*between: ProgressColumn) -> Progress:
+    """Return a bar for a terminal, with its time; `between` stands before that."""
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
-        TextColumn("{task.fields[runs]} · {task.completed:.0f}/{task.total:.0f} epochs"),
+        *between,
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -47,8 +55,6 @@ def training() -> Iterator[Watch]:
         transient=True,
         disable=not err.is_terminal,
     )
-    with bar:
-        yield _Shown(bar).watch
 
 
 class _Shown:
@@ -102,17 +108,7 @@ class _Shown:
 @contextmanager
 def measuring() -> Iterator[Callable[[str, float], None]]:
     """Show on a terminal what of this machine is measured; yield what to tell of it."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-        disable=not err.is_terminal,
-    )
-    with bar:
+    with _bar() as bar:
         task = bar.add_task("Measuring this machine", total=1)
 
         def told(what: str, share: float) -> None:
