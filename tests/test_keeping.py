@@ -68,6 +68,18 @@ def test_a_lost_store_comes_back_from_its_backup(store: Path) -> None:
     assert content(store) == before
 
 
+def test_a_run_beside_the_backup_of_a_lost_store_says_so(store: Path) -> None:
+    store.unlink()
+    run = ["run", "hidden-layer", "--seeds", "1", "--set", "train.epochs=1", "--no-report"]
+    for told in (True, False):  # only where the store is new
+        done = paribus(store.parent, *run, "--store", "s.sqlite")
+        assert done.returncode == 0, done.stderr
+        assert ("beside it is the backup of an earlier one" in done.stderr) is told
+    assert paribus(store.parent, "doctor", "--store", "s.sqlite", "--restore").returncode == 0
+    with Store(store) as opened:
+        assert {row.name for row in opened.studies()} == {"hidden-layer", "study", "other"}
+
+
 def test_a_file_that_never_was_a_store_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("notes " * 2000)
     said = refused(tmp_path, "doctor", "--store", "notes.txt", "--restore")

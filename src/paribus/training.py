@@ -6,14 +6,16 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from paribus.engines.base import Record, Task
 from paribus.environment import environment
+from paribus.errors import StoreError
 from paribus.profile import Profile
 from paribus.proving import prove
 from paribus.settings import Settings, Told, Watch
-from paribus.store.backup import Backups
+from paribus.store.backup import Backups, backup_of
 from paribus.store.claims import Claims
 from paribus.store.store import Store
 from paribus.study.design import Design
@@ -56,7 +58,17 @@ def finished(store: Store, keys: Iterable[str], settings: Settings) -> set[str]:
 
 @contextmanager
 def backed_up(store: Store, watch: Watch) -> Iterator[Watch]:
-    """Give a watch that backs the store up about every ten minutes, and do so at the end."""
+    """Give a watch that backs the store up about every ten minutes, and do so at the end.
+
+    Where a store is new and the backup of an earlier one beside it, that is told first.
+    """
+    if _is_of_an_earlier_one(backup_of(store.path), store):
+        watch(
+            Notice(
+                f"{store.path} is new, but beside it is the backup of an earlier one: "
+                f"`paribus doctor --store {store.path} --restore` brings back what that had."
+            )
+        )
     backups = Backups(store, lambda text: watch(Notice(text)))
 
     def watch_too(event: Told) -> None:
@@ -68,6 +80,14 @@ def backed_up(store: Store, watch: Watch) -> Iterator[Watch]:
         yield watch_too
     finally:
         backups.now()
+
+
+def _is_of_an_earlier_one(backup: Path, store: Store) -> bool:
+    if store.studies() or not backup.exists():
+        return False
+    with suppress(StoreError), Store(backup) as there:
+        return bool(there.studies())
+    return True
 
 
 def _drive(
