@@ -174,6 +174,12 @@ def check_store(store: Path, restore: bool, json: bool) -> None:
                 f"Restored{where if restored.kept else ' from the backup'}. Now:", soft_wrap=True
             )
         _show_health(health)
+        if not health.ok:
+            console.out.print(
+                f"`paribus doctor --store {health.store} --restore` makes a sound store of all "
+                f"that is sound in both.",
+                soft_wrap=True,
+            )
     if not health.ok:
         raise typer.Exit(1)
 
@@ -197,10 +203,12 @@ def _show_health(health: Health) -> None:
             f"takes them in when it is next written to",
             soft_wrap=True,
         )
+    if health.partial:
+        out.print(f"Of the runs in {health.store} there are lost:", soft_wrap=True)
     for lost in health.partial[:_NAMED]:
-        out.print(f"  lost: {clean(lost)}", soft_wrap=True)
+        out.print(f"  {clean(lost)}", soft_wrap=True)
     if len(health.partial) > _NAMED:
-        out.print(f"  and {len(health.partial) - _NAMED:,} more in part")
+        out.print(f"  and {len(health.partial) - _NAMED:,} more (--json tells all)")
     for study in health.studies:
         told = [f"{study.sound:,} of {study.planned:,} runs sound"]
         if study.backup:
@@ -212,11 +220,5 @@ def _show_health(health: Health) -> None:
         out.print(
             f"{health.unplanned:,} sound runs are of no study that is here: "
             f"`paribus run` of theirs finds them",
-            soft_wrap=True,
-        )
-    if not health.ok:
-        out.print(
-            f"`paribus doctor --store {health.store} --restore` makes a sound store of all that is "
-            f"sound in both.",
             soft_wrap=True,
         )
