@@ -166,6 +166,37 @@ def test_after_ctrl_c_no_process_of_ray_is_left_and_the_same_command_goes_on(
     assert not [one for one in started if one.is_running()]
 
 
+def test_ctrl_c_while_the_cluster_starts_ends_it_as_at_any_other_time(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "paribus", "run", "optimizers", "--on", "ray"]
+    with subprocess.Popen(
+        program,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as driver:
+        while not [one for one in children(driver.pid) if one.name() == "raylet"]:
+            assert driver.poll() is None
+            time.sleep(0.05)
+        started = children(driver.pid)
+        os.killpg(driver.pid, signal.SIGINT)
+        _, said = driver.communicate()
+    assert driver.returncode == 130
+    assert "Stopped. 0 of 80 runs are kept" in said
+    psutil.wait_procs(started, timeout=20)
+    assert not [one for one in started if one.is_running()]
+
+
+def test_a_cluster_that_nobody_listens_for_is_said_at_once(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "paribus", "plan", "optimizers", "--on", "ray://127.0.0.1:9"]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "the cluster ray://127.0.0.1:9 cannot be used" in done.stderr
+    assert "refused" in done.stderr
+    assert "Warning" not in done.stderr
+
+
 def test_a_plan_names_the_cluster_and_starts_none(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "store.sqlite", on="ray", workers=2)
     made = make_plan(lay_out(from_values(SMALL), load("breast-cancer"), settings), settings)

@@ -52,6 +52,8 @@ class Connection:
                 f"there is no store {path}: `paribus run STUDY` makes it, "
                 f"--store FILE names another{self._backed_up()}"
             )
+        if path.is_dir():
+            raise StoreError(f"{path} is a folder: --store must name a file")
         with self.explained():
             self.db = self._open_to_write() if create else _open_to_read(self.path)
             try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import socket
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,7 +49,8 @@ def start(cpus: int) -> None:
     if ray.is_initialized():
         return
     _held.clear()
-    with _surroundings({**stacked(), **_SETTINGS}), _opened("Ray could not be started here"):
+    around = _surroundings({**stacked(), **_SETTINGS})
+    with around, _signals_later(), _opened("Ray could not be started here"):
         ray.init(
             address="local",
             num_cpus=cpus,
@@ -75,12 +78,22 @@ def connect(address: str) -> bool:
         return False
     _held.clear()
     _ours.clear()
-    with _opened(
-        f"the cluster {address} cannot be used (is it the port of Ray's client server, usually "
-        f"10001? where it wants a token: ~/.ray/auth_token or RAY_AUTH_TOKEN)"
+    with (
+        _opened(
+            f"the cluster {address} cannot be used (is it the port of Ray's client server, usually "
+            f"10001? where it wants a token: ~/.ray/auth_token or RAY_AUTH_TOKEN)"
+        ),
+        warnings.catch_warnings(action="ignore"),  # of what the error says
     ):
+        _knock(address)
         ray.init(address, log_to_driver=False, logging_level="ERROR")
     return True
+
+
+def _knock(address: str) -> None:
+    """Raise OSError at once where nobody listens: Ray tries for half a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def surroundings() -> dict[str, dict[str, str]] | None:
@@ -156,6 +169,24 @@ def _opened(what: str) -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread() and before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Heed Ctrl-C and SIGTERM only at the end: Ray, half started, does not survive its own end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = list[int]()
+    both = (signal.SIGINT, signal.SIGTERM)
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in both}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler or signal.SIG_DFL)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 @contextmanager
