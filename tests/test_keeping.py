@@ -92,7 +92,7 @@ def test_merge_says_what_came_and_what_was_there(store: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "studies 1 (other), runs 20, trained networks 0" in done.stdout
     assert "already: 1." in done.stdout
-    assert content(target).keys() == content(store).keys()
+    assert content(target).keys() == content(store).keys() == content(backup_of(target)).keys()
     again = paribus(store.parent, "merge", "s.sqlite", "--store", "t.sqlite", "--json")
     told = json.loads(again.stdout)
     assert (told["runs"], told["studies"], told["there"]) == ([], [], 21)
@@ -115,6 +115,18 @@ def test_delete_asks_for_a_yes_and_removes_a_study_from_the_backup_too(store: Pa
         "after": store.stat().st_size,
     }
     assert store.stat().st_size <= before
+
+
+def test_a_name_that_two_studies_have_deletes_neither(store: Path) -> None:
+    made(store, record("run0"), key="z" * 32, name="other")
+    before = content(store)
+    said = refused(store.parent, "delete", "other", "--yes", "--store", "s.sqlite")
+    assert content(store) == before
+    assert "2 studies are called other: say which by its key" in said
+    assert "xxxxxxxx" in said
+    assert "zzzzzzzz" in said
+    done = paribus(store.parent, "delete", "zzzzzzzz", "--yes", "--store", "s.sqlite")
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_old_store_is_merged_by_the_command(tmp_path: Path) -> None:

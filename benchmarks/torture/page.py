@@ -24,7 +24,7 @@ What the command line promises, whatever ends it:
   being trained when something was killed is trained again.
 - The same command goes on, and in the end there is what the undisturbed study gives, bit for bit.
 - SIGTERM and Ctrl-C keep every stack that had finished, and end with exit code 130.
-- No process outlives its driver.
+- No process outlives its driver (with `--on ray` it may take a minute after kill -9: Ray's own).
 - Two drivers on one store share the work.
 - A full disk is said (exit code 2); with room made, the same command goes on.
 - Runs that lack memory fail with a reason, and the others go on.

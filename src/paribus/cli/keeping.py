@@ -38,6 +38,7 @@ def merge(
     from paribus.report.wording import clean
     from paribus.screen import console
     from paribus.settings import Settings
+    from paribus.store.backup import Backups
     from paribus.store.merge import copy_checkpoints
     from paribus.store.merge import merge as merge_stores
     from paribus.store.store import Store
@@ -50,6 +51,7 @@ def merge(
         networks = copy_checkpoints(
             folder, Settings(store).checkpoint_folder, target, but=merged.unlike
         )
+        Backups(target, lambda text: console.err.print(clean(text), soft_wrap=True)).now()
     if json:
         console.print_json(
             {
@@ -174,7 +176,7 @@ def check_store(store: Path, restore: bool, json: bool) -> None:
                 f"Restored{where if restored.kept else ' from the backup'}. Now:", soft_wrap=True
             )
         _show_health(health)
-        if not health.ok:
+        if not health.ok and any(one.sound or one.backup for one in health.studies):
             console.out.print(
                 f"`paribus doctor --store {health.store} --restore` makes a sound store of all "
                 f"that is sound in both.",
@@ -204,7 +206,7 @@ def _show_health(health: Health) -> None:
             soft_wrap=True,
         )
     if health.partial:
-        out.print(f"Of the runs in {health.store} there are lost:", soft_wrap=True)
+        out.print(f"Damaged in part, in {health.store}:", soft_wrap=True)
     for lost in health.partial[:_NAMED]:
         out.print(f"  {clean(lost)}", soft_wrap=True)
     if len(health.partial) > _NAMED:

@@ -32,9 +32,16 @@ class Deletion:
 def deletion(store: Store, name: str) -> Deletion:
     """Return what the deletion of a study would remove.
 
-    Raises StoreError where there is no such study, or where another one was tuned by it.
+    Raises StoreError where there is no such study, where several have that name, or where another
+    one was tuned by it.
     """
     row = store.study(name).row
+    keys = [one.key[:8] for one in store.studies() if one.name == name]
+    if len(keys) > 1:
+        raise StoreError(
+            f"{len(keys)} studies are called {name}: say which by its key, {' or '.join(keys)} "
+            f"(`paribus list` shows them)"
+        )
     with store.connection.explained():
         (study,) = store.connection.db.execute("SELECT id FROM studies WHERE key = ?", (row.key,))
         tuned = store.connection.db.execute(
