@@ -83,7 +83,7 @@ def backed_up(store: Store, watch: Watch) -> Iterator[Watch]:
 
 
 def _is_of_an_earlier_one(backup: Path, store: Store) -> bool:
-    if store.studies() or not backup.exists():
+    if store.studies() or not backup.is_file():
         return False
     with suppress(StoreError), Store(backup) as there:
         return bool(there.studies())
