@@ -97,7 +97,7 @@ def test_what_was_told_to_a_mailbox_that_is_lost_is_trained_again(
         opened.append(MailboxActor())
         return opened[-1]
 
-    monkeypatch.setattr("paribus.workers.cluster.MailboxHere", open_elsewhere)
+    monkeypatch.setattr("paribus.workers.ray_workers.MailboxHere", open_elsewhere)
     values = {**SMALL, "train": {**SMALL["train"], "epochs": 300}}
     seen: list = []
 

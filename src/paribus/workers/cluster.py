@@ -13,7 +13,6 @@ from paribus.study.engine import EngineId
 from paribus.workers import node
 from paribus.workers.base import Clock, Site, Workers
 from paribus.workers.here import Here
-from paribus.workers.mailbox import MailboxActor, MailboxHere
 from paribus.workers.ray_connection import connect, explained, require, start
 from paribus.workers.ray_workers import RayClock, RayWorkers, charge
 
@@ -37,15 +36,12 @@ class ClusterHere(Here):
     ) -> Workers:
         """Return so many workers that train stacks."""
         start(self.workers(False, ("cpu",)))
-        return RayWorkers(
-            count, charge(dataset, keep_weights, settle and device != "cpu"), MailboxHere
-        )
+        return RayWorkers(count, charge(dataset, keep_weights, settle and device != "cpu"))
 
     def clock(self, dataset: Dataset, device: str, keep_weights: bool, limit: float) -> Clock:
         """Return what times runs one by one, all of the machine taken."""
         start(self.workers(False, ("cpu",)))
-        options = _nodes("ray")[0].whole()
-        return RayClock(charge(dataset, keep_weights), MailboxHere, limit, options)
+        return RayClock(charge(dataset, keep_weights), limit, _nodes("ray")[0].whole())
 
 
 @dataclass(frozen=True)
@@ -123,14 +119,11 @@ class Cluster:
         self, count: int, dataset: Dataset, device: str, keep_weights: bool, settle: bool
     ) -> Workers:
         """Return so many workers that train stacks."""
-        return RayWorkers(
-            count, charge(dataset, keep_weights, settle and device != "cpu"), MailboxActor
-        )
+        return RayWorkers(count, charge(dataset, keep_weights, settle and device != "cpu"))
 
     def clock(self, dataset: Dataset, device: str, keep_weights: bool, limit: float) -> Clock:
         """Return what times runs one by one, on a node that it has for itself."""
-        options = self.nodes[0].whole()
-        return RayClock(charge(dataset, keep_weights), MailboxActor, limit, options)
+        return RayClock(charge(dataset, keep_weights), limit, self.nodes[0].whole())
 
     def _count(self, device: str) -> int:
         return sum(n.gpus if device == "cuda" else n.cpus for n in self.nodes)

@@ -96,12 +96,17 @@ def _knock(address: str) -> None:
     socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
+def is_ours() -> bool:
+    """Return whether this process has started the cluster that it uses: all on this machine."""
+    return os.getpid() in _ours
+
+
 def surroundings() -> dict[str, dict[str, str]] | None:
     """Return the environment that processes of the cluster need, as Ray takes it.
 
     None where they have it already: from this process, which has started the cluster.
     """
-    return None if os.getpid() in _ours else {"env_vars": stacked()}
+    return None if is_ours() else {"env_vars": stacked()}
 
 
 def held(dataset: Dataset) -> Any:

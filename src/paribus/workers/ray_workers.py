@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,9 +21,17 @@ from paribus.engines.proof import Trace
 from paribus.errors import RunError
 from paribus.workers import node
 from paribus.workers.base import Event, Wanted
-from paribus.workers.mailbox import Mailbox, Post
+from paribus.workers.mailbox import Mailbox, MailboxActor, MailboxHere, Post
 from paribus.workers.messages import Notice, StackDone
-from paribus.workers.ray_connection import brief, end, explained, held, left, surroundings
+from paribus.workers.ray_connection import (
+    brief,
+    end,
+    explained,
+    held,
+    is_ours,
+    left,
+    surroundings,
+)
 from paribus.workers.sources import of_networks
 
 LOSSES = 3
@@ -53,13 +61,12 @@ class RayWorkers:
     """Trains stacks as tasks of Ray; used as `LocalWorkers` is.
 
     A stack whose worker is lost is trained again, what it had handed over excepted; after `LOSSES`
-    its runs count as failed. `open_mailbox` makes what they tell by.
+    its runs count as failed.
     """
 
-    def __init__(self, count: int, charge: node.Charge, open_mailbox: Callable[[], Mailbox]):
+    def __init__(self, count: int, charge: node.Charge):
         self.count = count
         self.charge = charge
-        self.open_mailbox = open_mailbox
         self._flights: dict[int, _Flight] = {}
         self._numbers = 0
         self._came: list[Event] = []  # and may not have been kept yet
@@ -70,7 +77,7 @@ class RayWorkers:
         # Ray prints what its processes say to standard output, which is for answers.
         self._leave.enter_context(redirect_stdout(sys.stderr))
         with explained():
-            self._mailbox, self._seen = self.open_mailbox(), 0
+            self._open_mailbox()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -163,11 +170,15 @@ class RayWorkers:
         for kind in sorted(kind for kind in needed if offered.get(kind, 0) < 1):
             yield Notice(f"No node of the cluster offers a {kind} now: waiting for one.")
 
+    def _open_mailbox(self) -> None:
+        self._mailbox: Mailbox = MailboxHere() if is_ours() else MailboxActor()
+        self._seen = 0
+
     def _begin_anew(self) -> None:
         """Train again what was in flight, with another mailbox."""
         # Each of them ends by itself when it next tells something.
         flights, self._flights = list(self._flights.values()), {}
-        self._mailbox, self._seen = self.open_mailbox(), 0
+        self._open_mailbox()
         for flight in flights:
             self._launch(flight.unfinished, flight.losses)
 
@@ -207,14 +218,8 @@ class RayClock(RayWorkers):
     `options` make Ray run something there, and take all that the node has.
     """
 
-    def __init__(
-        self,
-        charge: node.Charge,
-        open_mailbox: Callable[[], Mailbox],
-        limit: float,
-        options: dict[str, Any],
-    ):
-        super().__init__(1, charge, open_mailbox)
+    def __init__(self, charge: node.Charge, limit: float, options: dict[str, Any]):
+        super().__init__(1, charge)
         self.limit = limit
         self.options = options
 
