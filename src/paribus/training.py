@@ -6,16 +6,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 from paribus.engines.base import Record, Task
 from paribus.environment import environment
-from paribus.errors import StoreError
 from paribus.profile import Profile
 from paribus.proving import prove
 from paribus.settings import Settings, Told, Watch
-from paribus.store.backup import Backups, backup_of
+from paribus.store.backup import Backups, is_of_an_earlier_one
 from paribus.store.claims import Claims
 from paribus.store.store import Store
 from paribus.study.design import Design
@@ -62,7 +60,7 @@ def backed_up(store: Store, watch: Watch) -> Iterator[Watch]:
 
     Where a store is new and the backup of an earlier one beside it, that is told first.
     """
-    if _is_of_an_earlier_one(backup_of(store.path), store):
+    if is_of_an_earlier_one(store):
         watch(
             Notice(
                 f"{store.path} is new, but beside it is the backup of an earlier one: "
@@ -80,14 +78,6 @@ def backed_up(store: Store, watch: Watch) -> Iterator[Watch]:
         yield watch_too
     finally:
         backups.now()
-
-
-def _is_of_an_earlier_one(backup: Path, store: Store) -> bool:
-    if store.studies() or not backup.is_file():
-        return False
-    with suppress(StoreError), Store(backup) as there:
-        return bool(there.studies())
-    return True
 
 
 def _drive(

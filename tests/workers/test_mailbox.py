@@ -39,14 +39,16 @@ def test_what_was_not_seen_is_handed_over_again(mailbox: MailboxHere) -> None:
 def test_a_driver_that_waits_is_woken_by_what_comes(
     mailbox: MailboxHere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("paribus.workers.mailbox._PATIENCE", 60.0)
-
-    def tell() -> None:
-        time.sleep(0.2)
-        mailbox.post(1)([EpochDone(1)])
-
-    threading.Thread(target=tell).start()
-    assert mailbox.take(0, ["a reference"]) == [(1, EpochDone(1))]
+    monkeypatch.setattr("paribus.workers.mailbox._PATIENCE", 3600.0)
+    told: list = []
+    driver = threading.Thread(
+        target=lambda: told.extend(mailbox.take(0, ["a reference"])), daemon=True
+    )
+    driver.start()
+    time.sleep(0.2)
+    mailbox.post(1)([EpochDone(1)])
+    driver.join(30)
+    assert told == [(1, EpochDone(1))]
 
 
 def test_a_stranger_is_not_listened_to(mailbox: MailboxHere) -> None:
@@ -60,7 +62,7 @@ def test_a_stranger_is_not_listened_to(mailbox: MailboxHere) -> None:
 
 def test_what_cannot_be_read_is_told_to_who_sent_it(mailbox: MailboxHere) -> None:
     with pytest.raises((EOFError, OSError)):
-        mailbox.post(1)([Unreadable()])  # type: ignore[list-item]
+        mailbox.post(1)([Unreadable()])
     mailbox.post(1)([EpochDone(1)])
     assert mailbox.take(0) == [(1, EpochDone(1))]
 

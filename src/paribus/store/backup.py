@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from paribus.errors import StoreError
@@ -40,6 +41,19 @@ def update(store: Store) -> Merged:
                 db.execute("DELETE FROM copied")
                 db.execute("INSERT INTO copied VALUES (?, ?, ?)", last)
     return merged
+
+
+def is_of_an_earlier_one(store: Store) -> bool:
+    """Return whether a store is new, and the backup beside it has studies, or cannot be read."""
+    backup = backup_of(store.path)
+    with store.connection.explained():
+        if store.connection.db.execute("SELECT 1 FROM studies LIMIT 1").fetchone():
+            return False
+    if not backup.is_file():
+        return False
+    with suppress(StoreError), Store(backup) as there:
+        return bool(there.studies())
+    return True
 
 
 def _copied(store: Store, backup: Store) -> int:

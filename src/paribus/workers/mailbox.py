@@ -1,7 +1,7 @@
 """What stacks on Ray tell their driver: by a socket of its own, or by an actor where it is remote.
 
-The actor is one more process, which costs a small machine some of its cores; but only a driver on
-the same machine can be reached by all workers.
+The actor is one more process, which takes its part of a small machine; but only a driver on the
+same machine can be reached by all workers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from multiprocessing.connection import Client, Listener
 from typing import Any, Protocol
 
 from paribus.workers.base import Event
-from paribus.workers.ray_connection import left
+from paribus.workers.ray_connection import end
 
 Told = list[tuple[int, Event]]  # the number of a flight, and what it told
 Post = Callable[[list[Event]], None]
@@ -144,10 +144,7 @@ class MailboxActor:
 
     def close(self) -> None:
         """See `Mailbox`."""
-        import ray
-
-        with left():
-            ray.kill(self.actor)
+        end(self.actor)
 
 
 def _post(actor: Any, flight: int, events: list[Event]) -> None:

@@ -29,7 +29,7 @@ _SETTINGS = {
 }
 # What Ray starts to add machines, to gather logs and to show them: nobody asks for that here, it
 # takes a part of a small machine's cores, and one does not end when it is told to.
-_IDLE = ("monitor.py", "dashboard.py")
+_IDLE = ("autoscaler/_private/monitor.py", "_private/log_monitor.py", "dashboard/dashboard.py")
 _ours: set[int] = set()  # this process, once it has started the cluster that it uses
 _held: dict[str, Any] = {}  # by checksum: the last data set that the cluster holds
 
@@ -59,9 +59,10 @@ def start(cpus: int) -> None:
             logging_level="ERROR",
         )
     _ours.add(os.getpid())
+    idle = {str(Path(ray.__file__).parent / name) for name in _IDLE}
     for helper in psutil.Process().children():
         with suppress(psutil.Error):
-            if any(part.endswith(_IDLE) for part in helper.cmdline()):
+            if idle & set(helper.cmdline()):
                 helper.kill()
     # Before Ray's own, which waits half a second for what workers may still print.
     atexit.register(ray.shutdown)
