@@ -26,6 +26,7 @@ from paribus.study.spec import from_values
 from paribus.workers.mailbox import MailboxActor
 from paribus.workers.messages import Notice
 from paribus.workers.node import Charge
+from paribus.workers.ray_connection import start
 from paribus.workers.sources import of_networks
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'paribus[ray]'")
@@ -136,6 +137,18 @@ def test_a_stack_that_kills_its_worker_every_time_fails_with_its_reason(
     with Store(tmp_path / "ray" / "store.sqlite") as store:
         reasons = {run.reason for run in store.study("small").runs if run.status == "failed"}
     assert all(reason.startswith("its worker was lost 3 times") for reason in reasons)
+
+
+def test_starting_a_cluster_ends_no_process_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "dashboard").mkdir()
+    (tmp_path / "dashboard" / "dashboard.py").write_text("import time\ntime.sleep(600)\n")
+    ray.shutdown()
+    with subprocess.Popen([sys.executable, str(tmp_path / "dashboard" / "dashboard.py")]) as users:
+        start(2)
+        ran = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+        assert users.pid in {one.pid for one in ran}
+        assert not [one for one in ran if "log_monitor.py" in " ".join(one.cmdline())]
+        users.kill()
 
 
 @pytest.mark.parametrize("moment", ["raylet", "ray::stack"], ids=["starting", "training"])
