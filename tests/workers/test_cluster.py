@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from paribus.errors import InputError
 from paribus.run import Settings, lay_out, make_plan, run_study
 from paribus.store.store import Store
 from paribus.study.spec import from_values
-from paribus.workers.mailbox import MailboxActor
+from paribus.workers.mailbox import MailboxActor, MailboxHere
 from paribus.workers.messages import Notice
 from paribus.workers.node import Charge
 from paribus.workers.ray_connection import start
@@ -137,6 +137,24 @@ def test_a_stack_that_kills_its_worker_every_time_fails_with_its_reason(
     with Store(tmp_path / "ray" / "store.sqlite") as store:
         reasons = {run.reason for run in store.study("small").runs if run.status == "failed"}
     assert all(reason.startswith("its worker was lost 3 times") for reason in reasons)
+
+
+def test_what_was_taken_when_ctrl_c_came_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = MailboxHere.take
+
+    def interrupted(mailbox: MailboxHere, seen: int, ends: Collection = ()) -> list:
+        told = take(mailbox, seen, ends)
+        if ends and any(isinstance(event, Record) for _, event in told):
+            raise KeyboardInterrupt
+        return told
+
+    monkeypatch.setattr(MailboxHere, "take", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stored(tmp_path, {**SMALL, "seeds": 2, "factors": {}}, "ray")
+    with Store(tmp_path / "store.sqlite") as store:
+        assert store.study("small").row.done >= 1  # of two stacks
 
 
 def test_starting_a_cluster_ends_no_process_of_the_user(tmp_path: Path) -> None:
